@@ -143,3 +143,44 @@ class Reference:
             dq=None if self.dq is None else np.ascontiguousarray(self.dq[window]),
             corner=readout.corner,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """What the survey learned: what a typical integration of this exposure looks like (row G1).
+
+    Images are [DN/s] at the survey's median brightness and trace position; orders 1, 2, 3 are index 0, 1, 2.
+    """
+
+    star: F32
+    """(3, y, x) light of the star, shared among the orders, wings and halo included"""
+    gradient: F32
+    """(3, y, x) change of the star's image with trace row, -dS/dy, near its own trace only [DN/s/px]"""
+    stretch: F32
+    """(3, y, x) change with relative width of the profile, near its own trace only [DN/s]"""
+    sky: F32
+    """(y, x)"""
+    noisy: NDArray[np.bool_]
+    """(y, x) pixels to leave out: noisier inside ramps than their noise model"""
+    odd: NDArray[np.bool_]
+    """(y, x) pixels whose deep value does not fit their neighbours; their star value is taken from those"""
+    trace: F64
+    """(3, x) smooth trace rows, NaN where an order is not on the subarray"""
+    trace_raw: F64
+    """(3, x) centroids the trace was smoothed from"""
+    trace_valid: NDArray[np.bool_]
+    """(3, x)"""
+    read_noise_factor: float
+    """how much noisier dark rows are, after the column step, than the readnoise reference says"""
+    sample: NDArray[np.int64]
+    """integrations surveyed"""
+    last_group: int
+    """last group at which (nearly) no pixel of a trace is saturated"""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """numbers for the report: sky scales, halo, wheel angle fitted, counts of odd pixels ..."""
+
+    @property
+    def total(self) -> F32:
+        """(y, x) star and sky together."""
+        total: F32 = self.star.sum(0, dtype=np.float32) + self.sky
+        return total

@@ -1,0 +1,274 @@
+"""1/f noise: offsets of whole columns, measured beside the star and taken out of every group (or of the slope image).
+
+NIRISS reads a column at a time (2.7 ms), so slow detector noise is one offset per column and read. It is measured on
+group differences and taken out of the groups after the first, cumulatively. Methods (evidence: methods.md 3):
+
+``deep`` (default where a deep stack exists). The residual against the deep image, scaled to this integration's
+brightness per order and with its trace motion, is averaged over the rows outside the traces with inverse-variance
+weights, clipped *starting from the median* (a mean start loses a whole column to one big cosmic ray). As the residual
+holds neither star nor sky, nothing of them is taken away.
+
+``masked`` / ``median``. The column's median, with or without the traces masked (`median` is the tutorial's). Such a
+median holds sky and star wings; what is smooth along the columns in it, or the deep stack's own median where there is
+one, is put back, so that background and Poisson variances stay right (a bias of 730 to 880 ppm in a public pipeline
+came from leaving this out).
+
+At ``slope`` level the same is done on slope images. It is offered because the tutorial asks for the comparison (row E3):
+bright and faint pixels weight the groups differently, so a drift of the reads gives different slopes inside and beside
+the trace; white light then scatters 1.5 to 2 times the limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsoar import flags
+from tsoar.blocks import F32, F64, U8, Deep, Ramps, Slopes
+from tsoar.errors import InputError
+from tsoar.jit import kernel
+from tsoar.medians import column_medians
+from tsoar.params import Annotated, Ge, Gt, Literal, Unit, doc
+
+START_ROWS = 32  # rows in the median that starts the clipping: its error is a fifth of a pixel's noise
+
+
+@dataclass(frozen=True, slots=True)
+class OneOverFParams:
+    """How column offsets are measured."""
+
+    method: Annotated[
+        Literal["deep", "masked", "median"],
+        doc("deep: residual against the deep stack; masked: column median beside the traces; median: of the whole column"),
+    ] = "deep"
+    level: Annotated[Literal["group", "slope"], doc("take the offsets out of group differences or of slope images")] = "group"
+    mask_radius: Annotated[float, Gt(0), Unit("px"), doc("rows this close to the traces of orders 1 and 2 are left out")] = 17.0
+    clip: Annotated[float, Gt(1), Unit("sigma"), doc("deep: residuals further from the column's level are left out")] = 4.0
+    smooth: Annotated[int, Ge(3), Unit("columns"), doc("median, masked: width of what is put back as sky and star")] = 101
+
+
+@kernel
+def start_residuals(data, low, high, y_rows, model, factor, weight, out):
+    """Residuals of one difference on a few rows: out (n, x), NaN where the weight is 0."""
+    for j in range(y_rows.size):
+        y = y_rows[j]
+        a, b, m, w, o = data[low, y], data[high, y], model[y], weight[y], out[j]
+        for x in range(o.size):
+            r = (b[x] - a[x]) - factor * m[x]
+            o[x] = r if w[x] > np.float32(0) else np.float32(np.nan)
+
+
+@kernel
+def accumulate(data, low, high, model, factor, weight, start, limit, total, norm):
+    """Inverse-variance sums of the residuals of one difference that lie within ``limit`` sigma of ``start`` (x,)."""
+    limit2 = np.float32(limit * limit)
+    total[:] = np.float32(0)
+    norm[:] = np.float32(0)
+    for y in range(data.shape[1]):
+        a, b, m, w = data[low, y], data[high, y], model[y], weight[y]
+        for x in range(total.size):
+            r = (b[x] - a[x]) - factor * m[x] - start[x]
+            inside = r * r * w[x] < limit2  # NaN is not
+            total[x] += w[x] * r if inside else np.float32(0)
+            norm[x] += w[x] if inside else np.float32(0)
+
+
+def bridge(offset: F32) -> F32:
+    """Columns without a single good row take the line between their neighbours (0 if there is no column at all)."""
+    known = np.isfinite(offset)
+    if known.all():
+        return offset
+    if not known.any():
+        return np.zeros_like(offset)
+    x = np.arange(offset.size)
+    return np.interp(x, x[known], offset[known]).astype(np.float32)
+
+
+def start_rows(ny: int) -> NDArray[np.int64]:
+    """Rows, spread evenly, whose median starts the clipping."""
+    return np.unique(np.linspace(0, ny - 1, min(ny, START_ROWS)).round().astype(np.int64))
+
+
+def difference_offset(
+    data: F32, low: int, high: int, model: F32, factor: float, weight: F32, clip: float, norm: F32 | None = None
+) -> F32:
+    """Offset (x,) [DN] of group difference ``data[high] - data[low]`` against ``factor * model``.
+
+    data (g, y, x) [DN]; model (y, x) [DN per difference]; weight (y, x) 1/variance [DN^-2], 0 = not used.
+    ``norm`` (x,), when given, receives the sum of the weights used.
+    """
+    rows = start_rows(data.shape[1])
+    few = np.empty((rows.size, data.shape[2]), np.float32)
+    start_residuals(data, low, high, rows, model, np.float32(factor), weight, few)
+    start = bridge(column_medians(few))
+    total, norm = np.empty_like(start), np.empty_like(start) if norm is None else norm
+    accumulate(data, low, high, model, np.float32(factor), weight, start, np.float32(clip), total, norm)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return bridge(start + total / norm)
+
+
+def deep_offsets(data: F32, model: F32, weight: F32, clip: float, norm: F32 | None = None) -> F32:
+    """Offsets (g - 1, x) [DN] of all differences of one integration against ``model`` (y, x) [DN per difference]."""
+    n = data.shape[0] - 1
+    offsets = np.empty((n, data.shape[2]), np.float32)
+    for k in range(n):
+        offsets[k] = difference_offset(data, k, k + 1, model, 1.0, weight, clip, None if norm is None else norm[k])
+    return offsets
+
+
+def median_offsets(data: F32, dq: U8, mask: NDArray[np.bool_], put_back: F32 | None, smooth: int) -> F32:
+    """Offsets (g - 1, x) [DN] of one integration as column medians of the differences over rows where ``mask`` is False.
+
+    ``put_back`` (x,) [DN per difference]: the sky and star in those medians (from the deep stack); None: what is smooth
+    along the columns in the mean over the differences.
+    """
+    spoilt = np.uint8(0xFF & ~flags.PERSISTENCE)
+    offsets = np.empty((data.shape[0] - 1, data.shape[2]), np.float32)
+    for k in range(offsets.shape[0]):
+        bad = mask | (((dq[k] | dq[k + 1]) & spoilt) != 0)
+        offsets[k] = bridge(column_medians(np.where(bad, np.float32(np.nan), data[k + 1] - data[k])))
+    return offsets - (smooth_level(offsets.mean(0), smooth) if put_back is None else put_back)
+
+
+def smooth_level(columns: F32, width: int) -> F32:
+    """What is smooth in a row of column values: running median, edges mirrored."""
+    half = min(width, columns.size) // 2
+    padded = np.pad(columns, half, mode="reflect") if half else columns
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    out: F32 = column_medians(np.ascontiguousarray(windows.T))[: columns.size]
+    return out
+
+
+@kernel
+def subtract_row(data, y, cumulative):
+    """data[g, y] -= cumulative[g - 1] for every group after the first."""
+    for g in range(1, data.shape[0]):
+        row, c = data[g, y], cumulative[g - 1]
+        for x in range(row.size):
+            row[x] -= c[x]
+
+
+@kernel
+def subtract(data, cumulative):
+    """The same for all rows of one integration, in place."""
+    for y in range(data.shape[1]):
+        subtract_row(data, y, cumulative)
+
+
+def cumulate(offsets: F32) -> F32:
+    """Offsets of differences -> offsets of the groups after the first (summed in float64)."""
+    summed: F32 = np.cumsum(offsets, axis=0, dtype=np.float64).astype(np.float32)
+    return summed
+
+
+def offset_weight(deep: Deep, noise_read2: F32, noise_gain: F32, usable: NDArray[Any], near: NDArray[np.bool_], tgroup: float) -> F32:
+    """1/variance (y, x) [DN^-2] of a difference; 0 near the traces and where pixels are not to be used."""
+    variance = np.maximum(deep.total, 0) * np.float32(tgroup) / noise_gain + 2 * noise_read2
+    use = (usable > 0) & ~near & ~deep.odd & np.isfinite(variance) & (variance > 0)
+    weight: F32 = np.where(use, 1 / np.where(use, variance, 1), 0).astype(np.float32)
+    return weight
+
+
+def near_traces(trace: F64, shape: tuple[int, int], radius: float) -> NDArray[np.bool_]:
+    """(y, x) True within ``radius`` rows of the traces of orders 1 and 2."""
+    rows = np.arange(shape[0])[:, None]
+    with np.errstate(invalid="ignore"):
+        near: NDArray[np.bool_] = np.any([np.abs(rows - trace[o]) <= radius for o in range(2)], axis=0)
+    return near
+
+
+def one_over_f(
+    ramps: Ramps,
+    deep: Deep | None = None,
+    trace: F64 | None = None,
+    model: F32 | None = None,
+    weight: F32 | None = None,
+    params: OneOverFParams = OneOverFParams(),  # noqa: B008  (frozen)
+) -> Ramps:
+    """Take column offsets out of the groups of a block.
+
+    Parameters
+    ----------
+    ramps : data (i, g, y, x) [DN], calibrated.
+    deep : the deep stack, for method ``deep``.
+    trace : (3, x) trace rows, for method ``masked`` without a deep stack.
+    model : (i, y, x) or (y, x) [DN per difference], the expected image; default: the deep stack as it is, unscaled.
+    weight : (y, x) [DN^-2]; default: 1 outside the traces.
+
+    Returns
+    -------
+    Ramps : with ``facts["one_over_f"]`` (i, g - 1, x) [DN], the offsets of the differences.
+
+    Raises
+    ------
+    InputError
+        Method ``deep`` without a deep stack, ``masked`` without traces.
+    """
+    ni, _, ny, nx = ramps.data.shape
+    trace = deep.trace if trace is None and deep is not None else trace
+    if params.method == "deep" and deep is None:
+        raise InputError("one_over_f: method 'deep' needs a deep stack; run the survey first or take method 'masked'")
+    if params.method == "masked" and trace is None:
+        raise InputError("one_over_f: method 'masked' needs the traces; give trace= or take method 'median'")
+    near = np.zeros((ny, nx), bool) if trace is None else near_traces(trace, (ny, nx), params.mask_radius)
+    bad = (ramps.pixeldq & np.uint32(flags.DO_NOT_USE | flags.REFERENCE_PIXEL)) != 0
+    out, facts = np.empty_like(ramps.data), []
+    for i in range(ni):
+        data = np.ascontiguousarray(ramps.data[i])
+        if params.method == "deep":
+            assert deep is not None
+            expected = deep.total * np.float32(ramps.readout.tgroup) if model is None else (model if model.ndim == 2 else model[i])
+            w = np.where(near | bad, 0, 1).astype(np.float32) if weight is None else weight
+            offsets = deep_offsets(data, expected, w, params.clip if weight is not None else 1e6)
+        else:
+            mask = bad | near if params.method == "masked" else bad
+            offsets = median_offsets(data, ramps.groupdq[i], mask, deep_level(deep, mask, ramps.readout.tgroup), params.smooth)
+        out[i] = data
+        subtract(out[i], cumulate(offsets))
+        facts.append(offsets)
+    return ramps.with_(data=out, facts={"one_over_f": np.array(facts)})
+
+
+def deep_level(deep: Deep | None, mask: NDArray[np.bool_], tgroup: float) -> F32 | None:
+    """Column medians (x,) of the deep stack over the rows that are not masked, times ``tgroup``; None without one."""
+    if deep is None:
+        return None
+    return bridge(column_medians(np.where(mask, np.float32(np.nan), deep.total * np.float32(tgroup))))
+
+
+def one_over_f_slopes(
+    slopes: Slopes,
+    deep: Deep | None = None,
+    trace: F64 | None = None,
+    model: F32 | None = None,
+    params: OneOverFParams = OneOverFParams(level="slope"),  # noqa: B008  (frozen)
+) -> Slopes:
+    """The same on slope images (i, y, x) [DN/s] (row E3, and the only way for a start from rateints).
+
+    ``model`` (i, y, x) [DN/s]: what to expect of each integration, for method ``deep`` (default: the deep stack as it is).
+    """
+    ni, ny, nx = slopes.slope.shape
+    trace = deep.trace if trace is None and deep is not None else trace
+    near = np.zeros((ny, nx), bool) if trace is None else near_traces(trace, (ny, nx), params.mask_radius)
+    out, facts = np.empty_like(slopes.slope), []
+    for i in range(ni):
+        image = slopes.slope[i]
+        bad = ~np.isfinite(image) | ((slopes.dq[i] & np.uint32(flags.DO_NOT_USE | flags.REFERENCE_PIXEL)) != 0)
+        if params.method == "deep" and deep is not None:
+            expected = deep.total if model is None else model[i]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                weight = np.where(near | bad | deep.odd, 0, 1 / (slopes.var_poisson[i] + slopes.var_rnoise[i]))
+            weight[~np.isfinite(weight)] = 0
+            pair = np.stack([np.zeros_like(image), np.where(bad, 0, image)])
+            offset = difference_offset(pair, 0, 1, expected, 1.0, weight.astype(np.float32), params.clip)
+        else:
+            mask = bad | near if params.method != "median" else bad
+            level = deep_level(deep, mask, 1.0)
+            offset = bridge(column_medians(np.where(mask, np.float32(np.nan), image)))
+            offset = offset - (smooth_level(offset, params.smooth) if level is None else level)
+        out[i] = image - offset
+        facts.append(offset)
+    return slopes.with_(slope=out, facts={"one_over_f_slope": np.array(facts)})

@@ -1,0 +1,102 @@
+"""From the survey's images to the deep stack: star and sky apart, templates of motion and width, odd pixels (row G1).
+
+Pure functions on arrays; `tsoar.reduce.survey` feeds them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import median_filter
+
+from tsoar.blocks import F32, F64
+from tsoar.params import Annotated, Ge, Gt, Unit, doc
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyParams:
+    """The first pass over a sample of integrations."""
+
+    integrations: Annotated[int, Ge(1), doc("how many integrations are looked at, spread evenly; all if there are fewer")] = 32
+    minimum: Annotated[int, Ge(2), doc("with fewer integrations than this there is no deep stack: the field's per-integration methods")] = 8
+    noisy: Annotated[float, Gt(0), Unit("sigma"), doc("pixels whose scatter inside ramps exceeds their noise model by this are left out")] = 3.5
+    odd: Annotated[float, Gt(0), Unit("sigma"), doc("deep pixels further from their neighbours in the row lend their template from those")] = 8.0
+
+
+def sample_of(n: int, wanted: int) -> NDArray[np.int64]:
+    """Numbers of ``wanted`` integrations spread evenly over ``n`` (all if fewer).
+
+    >>> sample_of(10, 4).tolist()
+    [1, 3, 6, 8]
+    """
+    if n <= wanted:
+        return np.arange(n)
+    return np.floor((np.arange(wanted) + 0.5) * n / wanted).astype(np.int64)
+
+
+def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) -> tuple[NDArray[np.bool_], F32]:
+    """Pixels of the deep image (y, x) that do not fit their neighbours in the row, and the image repaired.
+
+    Compared with the median of the 8 nearest pixels of the same row (the star changes slowly along a row); the yardstick
+    is the local scatter about that median, not below ``noise`` (y, x). Unusable pixels count as odd.
+    """
+    holes = np.where(usable, image, np.nan)
+    near = np.stack([np.roll(holes, s, axis=1) for s in (-4, -3, -2, -1, 1, 2, 3, 4)])
+    near[0, :, -4:] = near[1, :, -3:] = near[2, :, -2:] = near[3, :, -1:] = np.nan
+    near[4, :, :1] = near[5, :, :2] = near[6, :, :3] = near[7, :, :4] = np.nan
+    with warnings.catch_warnings():  # all-NaN slices are expected where many pixels are unusable
+        warnings.simplefilter("ignore", RuntimeWarning)
+        middle = np.nanmedian(near[2:6], axis=0)
+        wide = np.nanmedian(near, axis=0)
+        expected = np.where(np.isfinite(middle), middle, wide)
+    away = np.abs(image - expected)
+    # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light
+    local = median_filter(np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), size=(5, 9))
+    odd = ~usable | ~(away <= limit * np.maximum(1.4826 * local, noise)) | ~np.isfinite(image)
+    # repair along the row from the nearest pixels that are not odd
+    repaired = np.where(odd, np.nan, image)
+    x = np.arange(image.shape[1])
+    for y in np.flatnonzero(odd.any(axis=1)):
+        good = np.isfinite(repaired[y])
+        if good.sum() > 1:
+            repaired[y] = np.interp(x, x[good], repaired[y, good])
+    return odd, np.nan_to_num(repaired).astype(np.float32)
+
+
+def motion_templates(star: F32, trace: F64, radius: float) -> tuple[F32, F32]:
+    """Change of each order's image with trace row and with width, near its trace.
+
+    star (3, y, x) smooth in y after repair; trace (3, x). A move up by dy changes the image by -dS/dy * dy; a profile
+    wider by a factor 1 + w changes it by -w (S + (y - y_trace) dS/dy) (light kept). dS/dy from a cubic spline along the
+    column: central differences see 2 to 3 % too little motion.
+    """
+    rows = np.arange(star.shape[1], dtype=np.float64)
+    gradient, stretch = np.zeros_like(star), np.zeros_like(star)
+    for o in range(star.shape[0]):
+        if not np.isfinite(trace[o]).any():
+            continue
+        slope = CubicSpline(rows, star[o].astype(np.float64), axis=0)(rows, 1)
+        away = rows[:, None] - trace[o]
+        with np.errstate(invalid="ignore"):
+            near = np.abs(away) <= radius
+            gradient[o] = np.where(near, -slope, 0)
+            stretch[o] = np.where(near, -(star[o] + away * slope), 0)
+    return gradient, stretch
+
+
+def noisy_pixels(scatter: F32, expected: F32, usable: NDArray[np.bool_], n_sample: int, n_differences: int, limit: float) -> NDArray[np.bool_]:
+    """Pixels noisier inside ramps than their model (methods.md 6).
+
+    scatter (y, x): median over the sample of the mean absolute deviation of the differences inside a ramp; expected: what
+    the noise model gives. Needs 3 differences; scatter over *time* is not used (it flags trace edges that move).
+    """
+    if n_differences < 3:
+        return np.zeros(scatter.shape, bool)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = scatter / expected
+    typical = np.nanmedian(ratio[usable])
+    return usable & ~(ratio / typical <= 1 + limit / np.sqrt(n_sample * (n_differences - 1) / 2))

@@ -1,0 +1,255 @@
+"""Brightness, trace motion and width of every integration, by least squares with templates of the deep star.
+
+Per order the residual image is held against three templates: the star itself (brightness), its change with trace row
+(motion) and with profile width. On a whole order this measures motion to 0.3 mpx, where centroids reach 10 to 20
+(methods.md 8). The width is only used when it is significant in an integration (a mirror tilt): always fitting it makes
+the motion noisier. Robust in two stages: first every column alone, medians over columns (a cosmic ray spoils one column
+only, a wrong start does not matter); then all pixels together, outliers against the first answer left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsoar.blocks import F32, F64, Deep
+from tsoar.jit import kernel
+from tsoar.params import Annotated, Gt, Unit, doc
+
+N_TEMPLATES = 3  # brightness, motion, width
+
+
+@dataclass(frozen=True, slots=True)
+class MotionParams:
+    """How brightness, motion and width are fitted."""
+
+    radius: Annotated[float, Gt(0), Unit("px"), doc("rows this close to a trace carry motion and width")] = 22.0
+    clip: Annotated[float, Gt(1), Unit("sigma"), doc("pixels further from the model are left out of the fit")] = 5.0
+    width_above: Annotated[float, Gt(0), Unit("sigma"), doc("width is fitted in integrations where it is this significant")] = 5.0
+    follow: Annotated[bool, doc("move model and aperture with the trace; off: both stay where the deep trace is")] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one integration differs from the deep stack, per order (3,)."""
+
+    scale: F64
+    """brightness over the deep star's"""
+    shift: F64
+    """[px] up is positive"""
+    width: F64
+    """relative width - 1"""
+    scale_err: F64
+    shift_err: F64
+    width_err: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Weighted templates near the traces, and their normal matrices."""
+
+    spans: tuple[NDArray[np.int32], ...]
+    """per order (n, 3): row, first and last + 1 column of stretches near its trace"""
+    weighted: tuple[F32, ...]
+    """per order (3, y, x): inverse variance x (star, gradient, stretch) [1/DN]"""
+    normal: F64
+    """(orders x 3, orders x 3)"""
+    column_normal: F64
+    """(orders, 3, 3, x): of each order by itself and column"""
+    limit: F32
+    """(y, x) variance [DN^2] that outliers are judged by; NaN = not used"""
+    orders: tuple[int, ...]
+    """indices of the orders fitted"""
+
+
+def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Stretches (n, 3) = row, first, last + 1 in which ``mask`` (y, x) is True.
+
+    >>> spans_of(np.array([[False, True, True, False, True]])).tolist()
+    [[0, 1, 3], [0, 4, 5]]
+    """
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = mask
+    edges = np.diff(padded, axis=1)
+    rows, first = np.nonzero(edges == 1)
+    _, last = np.nonzero(edges == -1)
+    return np.stack([rows, first, last], axis=1).astype(np.int32)
+
+
+def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams) -> Templates:
+    """Templates in DN per difference for images with ``variance`` (y, x) [DN^2]; ``usable`` (y, x) pixels that count.
+
+    Order 3 takes part where its own light is bright enough to be seen in one integration, else it follows order 1.
+    """
+    rows = np.arange(deep.sky.shape[0])[:, None]
+    weight = np.where(usable & np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
+    weight = np.where(deep.odd, 0, weight)
+    orders, spans, weighted, tables = [], [], [], []
+    for o in range(3):
+        with np.errstate(invalid="ignore"):
+            near = np.abs(rows - deep.trace[o]) <= params.radius
+        if near.sum() < 1000:
+            continue
+        table = np.stack([deep.star[o], deep.gradient[o], deep.stretch[o]]) * np.float32(tgroup)
+        if o == 2 and np.sum(weight * near * np.square(table[0])) < 100**2:  # brightness known to 1 % at least
+            continue
+        orders.append(o)
+        spans.append(spans_of(near))
+        tables.append(np.where(near, table, 0))
+        weighted.append(np.ascontiguousarray(table * np.where(near, weight, 0), np.float32))
+    n = len(orders) * N_TEMPLATES
+    normal = np.zeros((n, n))
+    columns = np.zeros((len(orders), N_TEMPLATES, N_TEMPLATES, deep.sky.shape[1]))
+    for a, w in enumerate(weighted):
+        for b, o in enumerate(orders):
+            # light of another order in this band: its brightness acts here everywhere, its motion near its own trace
+            other = tables[b].copy()
+            other[0] = deep.star[o] * np.float32(tgroup)
+            normal[3 * a : 3 * a + 3, 3 * b : 3 * b + 3] = np.einsum("jyx,kyx->jk", w, other, dtype=np.float64)
+        columns[a] = np.einsum("jyx,kyx->jkx", w, tables[a], dtype=np.float64)
+    limit = np.where(weight > 0, variance, np.nan).astype(np.float32)
+    return Templates(tuple(spans), tuple(weighted), normal, columns, limit, tuple(orders))
+
+
+@kernel
+def _project(image, model, weighted, spans, limit, clip2, out):
+    """Sums over rows of weighted template x residual: out (3, x) float32; pixels beyond the clip count as on the model."""
+    out[:] = np.float32(0)
+    b0, b1, b2 = out[0], out[1], out[2]
+    for i in range(spans.shape[0]):
+        y, left, right = spans[i, 0], spans[i, 1], spans[i, 2]
+        a, m, v = image[y, left:right], model[y, left:right], limit[y, left:right]
+        w0, w1, w2 = weighted[0, y, left:right], weighted[1, y, left:right], weighted[2, y, left:right]
+        o0, o1, o2 = b0[left:right], b1[left:right], b2[left:right]
+        for x in range(a.size):
+            r = a[x] - m[x]
+            r = r if r * r < clip2 * v[x] else np.float32(0)
+            o0[x] += w0[x] * r
+            o1[x] += w1[x] * r
+            o2[x] += w2[x] * r
+
+
+@kernel
+def compose(sky, star, gradient, stretch, spans, scale, shift, width, factor, out):
+    """Model image (y, x) of one integration: sky + sum of scaled orders, moved and widened near their traces; x factor.
+
+    ``spans``: (n, 4) = order, row, first, last + 1 of the stretches that move; scale, shift, width (3,).
+    """
+    s0, s1, s2 = np.float32(scale[0]), np.float32(scale[1]), np.float32(scale[2])
+    f = np.float32(factor)
+    for y in range(sky.shape[0]):
+        b, p, q, r, o = sky[y], star[0, y], star[1, y], star[2, y], out[y]
+        for x in range(o.size):
+            o[x] = f * (b[x] + s0 * p[x] + s1 * q[x] + s2 * r[x])
+    for i in range(spans.shape[0]):
+        k, y, left, right = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
+        move, wide = np.float32(factor * shift[k] * scale[k]), np.float32(factor * width[k] * scale[k])
+        g, t, o = gradient[k, y, left:right], stretch[k, y, left:right], out[y, left:right]
+        for x in range(o.size):
+            o[x] += move * g[x] + wide * t[x]
+
+
+def moving_spans(deep: Deep, radius: float) -> NDArray[np.int32]:
+    """(n, 4) = order, row, first, last + 1 column of the stretches in which motion and width act."""
+    rows = np.arange(deep.sky.shape[0])[:, None]
+    parts = []
+    for o in range(3):
+        with np.errstate(invalid="ignore"):
+            s = spans_of(np.abs(rows - deep.trace[o]) <= radius)
+        parts.append(np.column_stack([np.full(len(s), o, np.int32), s]))
+    return np.ascontiguousarray(np.concatenate(parts), np.int32)
+
+
+def model_image(deep: Deep, spans: NDArray[np.int32], shape: Shape | None, factor: float, out: F32) -> F32:
+    """The image (y, x) expected of an integration of this ``shape`` (None: the deep stack itself), times ``factor``."""
+    one, zero = np.ones(3), np.zeros(3)
+    scale, shift, width = (one, zero, zero) if shape is None else (shape.scale, shape.shift, shape.width)
+    compose(deep.sky, deep.star, deep.gradient, deep.stretch, spans, scale, shift, width, factor, out)
+    return out
+
+
+def _project_all(image: F32, model: F32, t: Templates, clip: float) -> F64:
+    sums = np.empty((len(t.orders), N_TEMPLATES, image.shape[1]), np.float32)
+    for a in range(len(t.orders)):
+        _project(image, model, t.weighted[a], t.spans[a], t.limit, np.float32(clip * clip), sums[a])
+    return sums.astype(np.float64)
+
+
+def _column_start(sums: F64, t: Templates) -> F64:
+    """Brightness and motion of each order from its columns one by one, medians weighted by what each column knows."""
+    start = np.zeros(len(t.orders) * N_TEMPLATES)
+    for a in range(len(t.orders)):
+        n, b = t.column_normal[a], sums[a]
+        det = n[0, 0] * n[1, 1] - n[0, 1] ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = (n[1, 1] * b[0] - n[0, 1] * b[1]) / det
+            shift = (n[0, 0] * b[1] - n[0, 1] * b[0]) / det
+            know = det / n[1, 1], det / n[0, 0]
+        start[3 * a] = weighted_median(scale, np.sqrt(know[0]))
+        start[3 * a + 1] = weighted_median(shift, np.sqrt(know[1]))
+    return start
+
+
+def weighted_median(values: F64, weights: F64) -> float:
+    """Median of ``values`` counted with ``weights``; values that are not finite do not count; 0 if none is."""
+    good = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
+    if not good.any():
+        return 0.0
+    order = np.argsort(values[good], kind="stable")
+    total = np.cumsum(weights[good][order])
+    return float(values[good][order][np.searchsorted(total, 0.5 * total[-1])])
+
+
+def fit_shape(image: F32, deep: Deep, t: Templates, spans: NDArray[np.int32], factor: float, params: MotionParams, work: F32) -> Shape:
+    """Brightness, motion and width of one integration.
+
+    Parameters
+    ----------
+    image : (y, x) float32, column offsets removed, in units of the templates (DN per difference); NaN = not known.
+    factor : from the deep stack's DN/s to those units (tgroup).
+    work : (y, x) float32 scratch for the model.
+    """
+    n = len(t.orders)
+    model = model_image(deep, spans, None, factor, work)
+    x = _column_start(_project_all(image, model, t, np.inf), t)
+    use_width = False
+    wide = np.arange(3 * n) % 3 == 2
+    covariance = np.zeros((3 * n, 3 * n))
+    for step in range(4):
+        shape = _shape(x, covariance, t)
+        model = model_image(deep, spans, shape, factor, work)
+        b = _project_all(image, model, t, params.clip).sum(axis=2).ravel()
+        free = np.ones(3 * n, bool) if use_width or step < 2 else ~wide
+        covariance = np.zeros((3 * n, 3 * n))
+        covariance[np.ix_(free, free)] = np.linalg.pinv(t.normal[np.ix_(free, free)])
+        change = covariance @ b
+        x = np.where(free, x + _per_scale(change, x), x)
+        if step == 1:
+            err = np.sqrt(np.abs(np.diag(covariance)))
+            use_width = bool(np.any(np.abs(x[wide]) > params.width_above * np.maximum(err[wide], 1e-12)))
+            if not use_width:
+                x[wide] = 0.0
+    return _shape(x, covariance, t)
+
+
+def _per_scale(change: F64, x: F64) -> F64:
+    """Templates are those of the deep star; motion and width of a star ``scale`` times as bright act that much more."""
+    out = change.copy()
+    for a in range(0, x.size, 3):
+        out[a + 1 : a + 3] /= max(1 + x[a], 0.1)
+    return out
+
+
+def _shape(x: F64, covariance: F64, t: Templates) -> Shape:
+    err = np.sqrt(np.abs(np.diag(covariance)))
+    scale, shift, width = np.ones(3), np.zeros(3), np.zeros(3)
+    errs = np.full((3, 3), np.nan)
+    for a, o in enumerate(t.orders):
+        scale[o], shift[o], width[o] = 1 + x[3 * a], x[3 * a + 1], x[3 * a + 2]
+        errs[:, o] = err[3 * a : 3 * a + 3]
+    for o in range(3):  # an order that cannot be measured follows the brightest
+        if o not in t.orders and t.orders:
+            scale[o], shift[o], width[o] = scale[t.orders[0]], shift[t.orders[0]], width[t.orders[0]]
+    return Shape(scale, shift, width, errs[0], errs[1], errs[2])
