@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsoar import flags
-from tsoar.blocks import F32, U8, U32, Deep, Ramps, Reference, Slopes
+from tsoar.blocks import F32, U8, U32, Deep, Ramps, Readout, Reference, Slopes
 from tsoar.errors import InputError
 from tsoar.jit import kernel
 from tsoar.params import Annotated, Literal, doc
@@ -31,14 +31,16 @@ from tsoar.params import Annotated, Literal, doc
 DNU, SAT, JUMP = np.uint8(flags.DO_NOT_USE), np.uint8(flags.SATURATED), np.uint8(flags.JUMP_DET)
 SPOILT = np.uint8(0xFF & ~(flags.PERSISTENCE | flags.JUMP_DET))  # flags that make a group's value unusable
 KEPT = np.uint8(flags.SATURATED | flags.JUMP_DET | flags.PERSISTENCE)  # group flags a slope inherits
-BAD_PIXEL = np.uint32(flags.DO_NOT_USE | flags.NO_GAIN_VALUE)
+BAD_PIXEL = np.uint32(flags.DO_NOT_USE | flags.NO_GAIN_VALUE | flags.REFERENCE_PIXEL)
 
 
 @dataclass(frozen=True, slots=True)
 class RampFitParams:
     """How slopes are fitted."""
 
-    method: Annotated[Literal["gls", "ols"], doc("gls: covariance of differences; ols: the field's optimal weights")] = "gls"
+    method: Annotated[
+        Literal["gls", "ols"], doc("gls: covariance of differences; ols: the field's optimal weights")
+    ] = "gls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,16 @@ class NoiseModel:
     """[s]"""
 
 
-def noise_model(gain: Reference, readnoise: Reference, ramps_like: Ramps | Slopes, deep: Deep | None = None) -> NoiseModel:
-    """Gain, read noise and expected rate of every pixel, cut to the subarray.
+def noise_model(
+    gain: Reference, readnoise: Reference, readout: Readout, pixeldq: U32, deep: Deep | None = None
+) -> NoiseModel:
+    """Gain, read noise and expected rate of every pixel, cut to the subarray; pixeldq (y, x) says which are usable.
 
     ``readnoise`` is the CDS noise [DN] (a single read has 1/sqrt(2) of it). With a deep stack the read noise is enlarged
     by what dark rows show after the column step (1/f inside a column acts like read noise: methods.md 3).
     """
-    readout = ramps_like.readout
     g, cds = gain.cut(readout).data, readnoise.cut(readout).data
     assert g is not None and cds is not None
-    pixeldq = ramps_like.pixeldq if isinstance(ramps_like, Ramps) else np.zeros(readout.shape, np.uint32)
     with np.errstate(invalid="ignore"):
         valid = (g > 0) & np.isfinite(g) & (cds >= 0) & np.isfinite(cds)
     usable = valid & ((pixeldq & BAD_PIXEL) == 0)
@@ -198,7 +200,8 @@ def ols_pixel(data, dq, y, x, rate, gain, read2, d, good, work):
     """Slope and variances of one ramp by the field's optimal weights; same arguments and result as `fit_pixel`.
 
     detector.md 4.10: contiguous runs of good groups, each fitted with weights |(k - mid)/mid|^P, combined by read-noise
-    variance. ``rate`` [DN per difference] sets the Poisson variance; NaN: the median of the ramp's own differences.
+    variance; the variances are those of the weights used (the field's errors are of weights it does not use: 1 % in such
+    ramps). ``rate`` [DN per difference] sets the Poisson variance; NaN: the median of the ramp's own differences.
     """
     ng = data.shape[0]
     if dq[0, y, x] & SAT:
@@ -214,7 +217,7 @@ def ols_pixel(data, dq, y, x, rate, gain, read2, d, good, work):
     if n == 0:
         return np.nan, np.nan, np.nan
     mean_rate = rate if rate == rate else max(np.median(d[:n]), 0.0)
-    inverse_r = inverse_p = numerator = 0.0
+    inverse_r = weighted_p = numerator = 0.0
     start = 0
     while start < ng:
         if dq[start, y, x] & SPOILT:
@@ -256,19 +259,18 @@ def ols_pixel(data, dq, y, x, rate, gain, read2, d, good, work):
             if var_r > 0:
                 inverse_r += 1.0 / var_r
                 numerator += slope / var_r
-            if mean_rate > 0:
-                inverse_p += gain * (length - 1) / mean_rate
+                weighted_p += mean_rate / (gain * (length - 1)) / (var_r * var_r)
         start = stop
     if not inverse_r > 0:
         return np.nan, np.nan, np.nan
-    return numerator / inverse_r, (1.0 / inverse_p if inverse_p > 0 else 0.0), 1.0 / inverse_r
+    return numerator / inverse_r, weighted_p / (inverse_r * inverse_r), 1.0 / inverse_r
 
 
 # -- whole integrations ------------------------------------------------------------------------------------------------
 
 
 @kernel
-def _fit_every(data, dq, rate, gain, read2, usable, use_ols, slope, var_p, var_r):
+def fit_every(data, dq, rate, gain, read2, usable, use_ols, slope, var_p, var_r):
     """One integration, every pixel through the scalar fit."""
     ng, ny, nx = data.shape
     d, good, work = np.empty(ng - 1), np.empty(ng - 1, np.uint8), np.zeros((3, ng - 1))
@@ -296,7 +298,7 @@ def refit_flagged(data, dq, pixels, rate, gain, read2, usable, slope, var_p, var
 
 
 @kernel
-def _flagged(dq, usable):
+def flagged(dq, usable):
     """Positions (n, 2) of usable pixels with any group flag."""
     ng, ny, nx = dq.shape
     any_row = np.empty(nx, np.uint8)
@@ -316,7 +318,7 @@ def _flagged(dq, usable):
 
 
 @kernel
-def _slope_frame(data, weights, slope):
+def slope_frame(data, weights, slope):
     for y in range(data.shape[1]):
         slope_row(data, y, weights, slope[y])
 
@@ -374,8 +376,8 @@ def ramp_fit(
     ni, ng, ny, nx = ramps.data.shape
     if ng < 2:
         raise InputError(f"ramp_fit: {ng} group per integration, at least 2 are needed for a slope")
-    noise = noise_model(gain, readnoise, ramps, deep)
-    pixeldq = ramps.pixeldq | np.where(np.isfinite(noise.gain), 0, BAD_PIXEL).astype(np.uint32)
+    noise = noise_model(gain, readnoise, ramps.readout, ramps.pixeldq, deep)
+    pixeldq = ramps.pixeldq | np.where(np.isfinite(noise.gain), 0, flags.NO_GAIN_VALUE).astype(np.uint32)
     pixeldq |= np.where(noise.usable, 0, flags.DO_NOT_USE).astype(np.uint32)
     shape = (ni, ny, nx)
     slope, err, var_p, var_r = (np.empty(shape, np.float32) for _ in range(4))
@@ -386,14 +388,14 @@ def ramp_fit(
     for i in range(ni):
         data, gdq = np.ascontiguousarray(ramps.data[i]), np.ascontiguousarray(ramps.groupdq[i])
         if fast:
-            _slope_frame(data, weights, slope[i])
+            slope_frame(data, weights, slope[i])
             var_p[i], var_r[i] = fixed_p, fixed_r
-            pixels = _flagged(gdq, noise.usable)
+            pixels = flagged(gdq, noise.usable)
             refit_flagged(
                 data, gdq, pixels, noise.rate, noise.gain, noise.read2, noise.usable, slope[i], var_p[i], var_r[i]
             )
         else:
-            _fit_every(
+            fit_every(
                 data,
                 gdq,
                 noise.rate,
