@@ -1,0 +1,373 @@
+"""One integration from raw counts to spectra: the only place that knows the order of the steps.
+
+`Recipe` holds everything that is the same for all integrations, settled before data flow; `Buffers` one thread's
+scratch; `detector_stage` and `spectra_stage` are the order of calls. The arithmetic is that of the steps themselves
+(`tsoar.detector.*`): a block taken through the public functions one by one gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsoar import flags
+from tsoar.blocks import F32, F64, U8, U32, Deep, Readout
+from tsoar.detector.jump import JumpParams, difference_variance, flag_deep, flag_two_point
+from tsoar.detector.one_over_f import (
+    OneOverFParams,
+    bridge,
+    cumulate,
+    deep_level,
+    deep_offsets,
+    difference_offset,
+    median_offsets,
+    near_traces,
+    offset_weight,
+    subtract,
+)
+from tsoar.detector.ramp_fit import (
+    NoiseModel,
+    RampFitParams,
+    finish,
+    fit_every,
+    flagged,
+    gls_weights,
+    refit_flagged,
+    slope_frame,
+)
+from tsoar.jit import kernel
+from tsoar.reduce.calibrate import Calibration, calibrate
+from tsoar.spectra.centroids import CentroidParams, centroids
+from tsoar.spectra.extract import (
+    ExtractParams,
+    blank_sums,
+    blank_windows,
+    extract_box,
+    mean_group_weights,
+)
+from tsoar.spectra.motion import (
+    MotionParams,
+    Shape,
+    Templates,
+    fit_shape,
+    make_templates,
+    model_image,
+    moving_spans,
+    spans_of,
+)
+
+BAD = np.uint32(flags.DO_NOT_USE | flags.REFERENCE_PIXEL)
+
+
+@dataclass(slots=True)
+class Buffers:
+    """Scratch of one thread: about 40 MB for 6 groups of SUBSTRIP256, whatever the exposure's length."""
+
+    raw: NDArray[np.uint16]
+    data: F32
+    dq: U8
+    model: F32
+    work: F32
+    image: F32
+    slope: F32
+    var_p: F32
+    var_r: F32
+    err: F32
+    flag: U32
+    candidate: U8
+
+    @classmethod
+    def make(cls, readout: Readout) -> Buffers:
+        """Buffers for integrations of this readout."""
+        plane, cube = readout.shape, (readout.n_groups, *readout.shape)
+        f32 = [np.empty(plane, np.float32) for _ in range(7)]
+        return cls(
+            np.empty(cube, np.uint16),
+            np.empty(cube, np.float32),
+            np.empty(cube, np.uint8),
+            *f32,
+            np.empty(plane, np.uint32),
+            np.empty(plane, np.uint8),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is settled for all integrations of an exposure before any of them is reduced."""
+
+    readout: Readout
+    calibration: Calibration | None
+    """None: a start from slopes"""
+    pixeldq: U32
+    deep: Deep
+    noise: NoiseModel
+    weights: F32
+    fixed_var: tuple[F32, F32]
+    """Poisson and read-noise variance (y, x) of unflagged slopes [DN^2 per difference^2]"""
+    offset_weight: F32
+    image_weight: F32
+    sigma2: F32
+    near: NDArray[np.bool_]
+    put_back: F32 | None
+    templates: Templates
+    spans: NDArray[np.int32]
+    blank: F32
+    blank_spans: NDArray[np.int32]
+    group_weights: F64
+    has_deep: bool
+    """False: too few integrations for a deep stack; its images serve geometry only"""
+    skip: frozenset[str]
+    one_over_f: OneOverFParams
+    jump: JumpParams
+    ramp_fit: RampFitParams
+    motion: MotionParams
+    extract: ExtractParams
+    centroids: CentroidParams
+
+
+def make_recipe(
+    readout: Readout,
+    calibration: Calibration | None,
+    pixeldq: U32,
+    deep: Deep,
+    noise: NoiseModel,
+    *,
+    has_deep: bool,
+    skip: frozenset[str],
+    one_over_f: OneOverFParams,
+    jump: JumpParams,
+    ramp_fit: RampFitParams,
+    motion: MotionParams,
+    extract: ExtractParams,
+    centroid: CentroidParams,
+) -> Recipe:
+    """Planes of weights, variances, templates and windows for the stream."""
+    n, tgroup = max(readout.n_groups - 1, 1), readout.tgroup
+    weights, *fixed = gls_weights(noise.rate, noise.gain, noise.read2, noise.usable, n)
+    near = near_traces(deep.trace, readout.shape, one_over_f.mask_radius)
+    weight = offset_weight(deep, noise.read2, noise.gain, noise.usable, near, tgroup)
+    usable = (noise.usable > 0) & ~deep.odd
+    # variance of the mean difference (last - first) / n, up to which the brightness and motion fits need no better
+    with np.errstate(invalid="ignore"):
+        image_variance = noise.rate / noise.gain / n + 2 * noise.read2 / n**2
+        everywhere = np.where(
+            (noise.usable > 0) & ~near & ~deep.odd & np.isfinite(image_variance), 1 / image_variance, 0
+        )
+    blank = blank_windows(deep, usable & (weight > 0), extract.blank_rows)
+    bad = (pixeldq & BAD) != 0
+    masked = one_over_f.method == "masked"
+    return Recipe(
+        readout,
+        calibration,
+        pixeldq,
+        deep,
+        noise,
+        weights,
+        (fixed[0], fixed[1]),
+        weight,
+        everywhere.astype(np.float32),
+        difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance),
+        near,
+        deep_level(deep, bad | near if masked else bad, tgroup) if has_deep else None,
+        make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion),
+        moving_spans(deep, motion.radius),
+        blank,
+        spans_of(blank > 0),
+        mean_group_weights(weights, deep, extract.radius, n),
+        has_deep,
+        skip,
+        one_over_f,
+        jump,
+        ramp_fit,
+        motion,
+        extract,
+        centroid,
+    )
+
+
+@dataclass(slots=True)
+class Integration:
+    """What one integration leaves behind (besides the slope planes in the buffers)."""
+
+    flux: F64
+    variance: F64
+    filled: F64
+    y_raw: F32
+    shape: Shape
+    blank: F64
+    """(3, x) star-free sums with each order's group weights [DN/s]"""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@kernel
+def mean_difference(data, dq, last, bad_bits, out):
+    """(data[last] - data[0]) / last into out (y, x); NaN where a group up to ``last`` carries ``bad_bits``."""
+    ng, ny, nx = data.shape
+    per = np.float32(1.0 / last)
+    seen = np.empty(nx, np.uint8)
+    for y in range(ny):
+        seen[:] = 0
+        for g in range(last + 1):
+            row = dq[g, y]
+            for x in range(nx):
+                seen[x] |= row[x]
+        a, b, o = data[0, y], data[last, y], out[y]
+        for x in range(nx):
+            o[x] = (b[x] - a[x]) * per if (seen[x] & bad_bits) == 0 else np.float32(np.nan)
+
+
+@kernel
+def subtract_columns(image, offset):
+    """image (y, x) -= offset (x,), in place."""
+    for y in range(image.shape[0]):
+        row = image[y]
+        for x in range(row.size):
+            row[x] -= offset[x]
+
+
+SPOILT = np.uint8(flags.DO_NOT_USE | flags.SATURATED | flags.AD_FLOOR)
+
+
+def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
+    """Raw counts in ``b.raw`` to slopes, variances, errors and flags in the buffers [DN/s]. Returns facts.
+
+    ``after`` is called with the step's name when data and flags in the buffers are as they are after it.
+    """
+    assert r.calibration is not None
+    n, tgroup = r.readout.n_groups - 1, r.readout.tgroup
+    table, n_saturated = calibrate(b.raw, b.data, b.dq, r.calibration)
+    facts: dict[str, Any] = {"reference_level": table, "n_saturated": n_saturated}
+
+    # 1. what this integration should look like: brightness, motion, width from its mean difference
+    if r.has_deep:
+        last = r.deep.last_group
+        mean_difference(b.data, b.dq, last, SPOILT, b.image)
+        deep_model = model_image(r.deep, r.spans, None, tgroup, b.model)
+        columns = difference_offset(
+            b.data, 0, last, deep_model, last, r.image_weight / np.float32(last * last), r.one_over_f.clip
+        )
+        subtract_columns(b.image, columns / np.float32(last))
+        shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
+        model_image(r.deep, r.spans, shape, tgroup, b.model)
+
+    # 2. column offsets of every difference
+    norm = np.empty((n, r.readout.shape[1]), np.float32)
+    if r.has_deep and r.one_over_f.method == "deep":
+        offsets = deep_offsets(b.data, b.model, r.offset_weight, r.one_over_f.clip, norm)
+    else:
+        bad = (r.pixeldq & BAD) != 0
+        mask = bad if r.one_over_f.method == "median" else bad | r.near
+        offsets = median_offsets(b.data, b.dq, mask, r.put_back, r.one_over_f.smooth)
+        norm[:] = np.nan
+    cumulative = cumulate(offsets)
+    subtract(b.data, cumulative)
+    facts["offset_rms"] = offsets.std(axis=1)
+    after("one_over_f")
+
+    # 3. jumps, judged with the column offsets out of the way
+    pixels = None
+    if "jump" not in r.skip:
+        if r.has_deep and r.jump.method == "deep":
+            pixels = flag_deep(b.data, b.dq, b.model, r.sigma2, r.noise.usable, r.jump, b.candidate)
+        elif n >= 3:
+            flag_two_point(b.data, b.dq, r.noise.gain, r.noise.read2, r.noise.usable, r.jump)
+    facts["n_jumps"] = count_jumps(b.dq, r.noise.usable)
+
+    # the star-free windows tell what 1/f noise is left inside columns (needs group-level offsets)
+    facts["blank"] = _blank(r, b, norm)
+    if "one_over_f" in r.skip or r.one_over_f.level == "slope":
+        subtract(b.data, -cumulative)
+    after("jump")
+
+    # 4. slopes
+    noise = r.noise
+    planes = (noise.rate, noise.gain, noise.read2, noise.usable, b.slope, b.var_p, b.var_r)
+    if r.has_deep and r.ramp_fit.method == "gls":
+        slope_frame(b.data, r.weights, b.slope)
+        b.var_p[:], b.var_r[:] = r.fixed_var
+        refit_flagged(b.data, b.dq, flagged(b.dq, noise.usable) if pixels is None else pixels, *planes)
+    else:
+        ols = r.ramp_fit.method == "ols"
+        fit_every(b.data, b.dq, *planes[:4], ols, b.slope, b.var_p, b.var_r)
+    finish(b.slope, b.var_p, b.var_r, b.dq, r.pixeldq, tgroup, b.err, b.flag)
+    return facts
+
+
+@kernel
+def count_jumps(dq, usable):
+    """Group flags JUMP_DET on usable pixels."""
+    total = 0
+    for g in range(dq.shape[0]):
+        for y in range(dq.shape[1]):
+            row, use = dq[g, y], usable[y]
+            for x in range(row.size):
+                total += 1 if row[x] & np.uint8(4) and use[x] else 0
+    return total
+
+
+def _blank(r: Recipe, b: Buffers, norm: F32) -> F64:
+    """(3, x) sums over the star-free windows [DN/s], offsets measured without them, NaN where there is no window.
+
+    The offset of a difference is S/W over all rows outside the traces; without the window's own rows it is
+    (S - S_b)/(W - W_b), and as the data have S/W removed already, only -S_b/(W - W_b) is left to take out.
+    """
+    n, nx = norm.shape
+    sums, counts, inner = np.empty((n, nx), np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
+    blank_sums(b.data, r.offset_weight, b.model, r.blank, r.blank_spans, r.sigma2, sums, counts, inner)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean_weight = inner / counts
+        others = norm - inner
+        free = sums + counts * (mean_weight * sums) / others
+        out = np.einsum("okx,kx->ox", r.group_weights, free.astype(np.float64)) / r.readout.tgroup
+    out[:, counts < 0.6 * r.extract.blank_rows] = np.nan
+    return out
+
+
+def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
+    """Slopes in the buffers [DN/s] to the spectra of one integration."""
+    tgroup, nx = r.readout.tgroup, r.readout.shape[1]
+    if r.one_over_f.level == "slope" and "one_over_f" not in r.skip:
+        _slope_offsets(r, b)
+    np.multiply(b.slope, np.float32(tgroup), out=b.image)
+    shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
+    model_image(r.deep, r.spans, shape, 1.0, b.model)
+    variance = np.add(b.var_p, b.var_r, out=b.work)
+    flux, var, filled = (np.empty((3, nx)) for _ in range(3))
+    for o in range(3):
+        shift = float(shape.shift[o]) if r.motion.follow else 0.0
+        extract_box(
+            b.slope, variance, r.deep.sky, b.model, r.deep.trace[o], shift, r.extract.radius, flux[o], var[o], filled[o]
+        )
+    np.subtract(b.slope, r.deep.sky, out=b.image)
+    y_raw, _ = centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
+    blank = facts.pop("blank", np.full((3, nx), np.nan))
+    return Integration(flux, var, filled, y_raw.astype(np.float32), shape, blank, facts)
+
+
+def _slope_offsets(r: Recipe, b: Buffers) -> None:
+    """Column offsets of the slope image, in place (row E3; the only 1/f correction a start from slopes can have)."""
+    bad = ~np.isfinite(b.slope) | ((r.pixeldq & BAD) != 0)
+    if r.one_over_f.method == "deep" and r.has_deep:
+        model_image(r.deep, r.spans, None, 1.0, b.model)
+        for _ in range(2):  # the second time against this integration's own brightness and motion
+            with np.errstate(divide="ignore", invalid="ignore"):
+                weight = np.where(bad | r.near | r.deep.odd, 0, 1 / (b.var_p + b.var_r))
+            weight[~np.isfinite(weight)] = 0
+            pair = np.stack([np.zeros_like(b.slope), np.where(bad, 0, b.slope)])
+            offset = difference_offset(pair, 0, 1, b.model, 1.0, weight.astype(np.float32), r.one_over_f.clip)
+            subtract_columns(b.slope, offset)
+            np.multiply(b.slope, np.float32(r.readout.tgroup), out=b.image)
+            shape = fit_shape(b.image, r.deep, r.templates, r.spans, r.readout.tgroup, r.motion, b.work)
+            model_image(r.deep, r.spans, shape, 1.0, b.model)
+    else:
+        from tsoar.detector.one_over_f import smooth_level
+        from tsoar.medians import column_medians
+
+        mask = bad if r.one_over_f.method == "median" else bad | r.near
+        offset = bridge(column_medians(np.where(mask, np.float32(np.nan), b.slope)))
+        level = None if r.put_back is None else r.put_back / np.float32(r.readout.tgroup)
+        subtract_columns(b.slope, offset - (smooth_level(offset, r.one_over_f.smooth) if level is None else level))

@@ -1,0 +1,303 @@
+"""Pass 1: a sample of integrations, spread over the exposure, becomes the deep stack (row G1).
+
+What must not fool it, and why it does not: a transit in the sample (each integration is divided by its own brightness
+per order before the median), trace drift and tilt (fitted per integration and taken out), bursts of cosmic rays (medians
+over the sample), a field star on the trace (it is part of the deep image, constant, and only the star is scaled).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsoar import flags
+from tsoar.blocks import F32, F64, U32, Deep, Readout
+from tsoar.detector.one_over_f import (
+    bridge,
+    cumulate,
+    deep_offsets,
+    difference_offset,
+    near_traces,
+    offset_weight,
+    subtract,
+)
+from tsoar.detector.ramp_fit import NoiseModel
+from tsoar.errors import InputError
+from tsoar.medians import column_medians
+from tsoar.reduce.chain import BAD, SPOILT, Buffers, mean_difference, subtract_columns
+from tsoar.soss.background import Background, BackgroundParams, fit_background
+from tsoar.soss.profiles import split_orders
+from tsoar.soss.traces import expected_traces
+from tsoar.soss.wavelength import wavelengths
+from tsoar.spectra.deep import SurveyParams, motion_templates, noisy_pixels, odd_pixels, sample_of
+from tsoar.spectra.motion import MotionParams, fit_shape, make_templates, model_image, moving_spans, weighted_median
+from tsoar.spectra.trace import TraceParams, Traces, measure_traces
+
+log = logging.getLogger(__name__)
+
+CORE = 12  # rows about a trace that hold most of its light: brightness of an integration is measured there
+SATURATED_SHARE = 0.01  # a group counts as unsaturated while fewer of the traces' pixels than this are saturated
+
+
+@dataclass(frozen=True, slots=True)
+class SurveySettings:
+    """Parameters of everything the survey does."""
+
+    survey: SurveyParams
+    background: BackgroundParams
+    traces: TraceParams
+    motion: MotionParams
+    mask_radius: float
+    clip: float
+
+
+Load = Callable[[int, Buffers], None]
+"""Fills ``data`` and ``dq`` of the buffers with a calibrated integration (a start from slopes: 2 groups, 0 and slope)."""
+
+
+def survey(
+    readout: Readout,
+    n_integrations: int,
+    load: Load,
+    pixeldq: U32,
+    noise: NoiseModel,
+    settings: SurveySettings,
+    pool: Executor,
+    buffers: Callable[[], Buffers],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Deep:
+    """The deep stack of an exposure.
+
+    Raises
+    ------
+    InputError
+        When every pixel of the traces is saturated before a slope can be formed, or no usable light is found.
+    """
+    sample = sample_of(n_integrations, settings.survey.integrations)
+    usable = ((pixeldq & BAD) == 0) & (noise.usable > 0)
+    n_groups, tgroup = readout.n_groups, readout.tgroup
+    expected = expected_traces(readout)
+    near = near_traces(expected, readout.shape, settings.mask_radius)
+    steps = 2 * sample.size + 4
+
+    # -- images of the sample -------------------------------------------------------------------------------------
+    images = np.empty((sample.size, *readout.shape), np.float32)
+    saturated = np.zeros((sample.size, n_groups))
+    band = near & usable
+
+    def first_look(j: int) -> None:
+        b = buffers()
+        load(int(sample[j]), b)
+        for g in range(n_groups):
+            saturated[j, g] = np.count_nonzero(b.dq[g][band] & np.uint8(flags.SATURATED)) / max(band.sum(), 1)
+        mean_difference(b.data, b.dq, last_group(saturated[j : j + 1]), SPOILT, images[j])
+
+    for done, _ in enumerate(pool.map(first_look, range(sample.size))):
+        progress(done + 1, steps)
+    last = last_group(saturated)
+    if saturated[:, 1:].mean(axis=0)[0] > 0.9:
+        raise InputError(
+            f"{100 * saturated[:, 1].mean():.0f} % of the traces' pixels are saturated by the second group: no slope can be "
+            "formed; such an exposure needs a fainter star or a shorter frame time"
+        )
+    images[:, ~usable] = np.nan
+
+    # -- brightness of every integration, then a first deep image ----------------------------------------------------
+    level = np.empty((sample.size, readout.shape[1]), np.float32)
+    beside = np.where(near | ~usable, np.float32(np.nan), np.float32(0))
+    for j in range(sample.size):
+        level[j] = bridge(column_medians(images[j] + beside))
+        subtract_columns(images[j], level[j])
+    scale = brightness(images, expected)
+    image = column_medians(images / scale.mean(axis=1)[:, None, None].astype(np.float32)) + np.median(level, axis=0)
+    progress(sample.size + 1, steps)
+
+    # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
+    deep = build(image / np.float32(tgroup), readout, usable, noise, sample, last, settings, None)
+    progress(sample.size + 2, steps)
+    spans = moving_spans(deep, settings.motion.radius)
+    weight = _image_weight(deep, noise, near_traces(deep.trace, readout.shape, settings.mask_radius), n_groups)
+    templates = make_templates(deep, _image_variance(noise, deep, n_groups), usable, tgroup, settings.motion)
+    shapes: list[Any] = [None] * sample.size
+
+    def residual(j: int) -> None:
+        b = buffers()
+        model_image(deep, spans, None, tgroup, b.model)
+        pair = b.data[:2] if n_groups > 2 else np.empty((2, *readout.shape), np.float32)
+        pair[0], pair[1] = 0, images[j]
+        subtract_columns(pair[1], -level[j])
+        for _ in range(2):  # the second time against the integration's own brightness and motion
+            offset = difference_offset(pair, 0, 1, b.model, 1.0, weight, settings.clip)
+            np.subtract(pair[1], offset, out=b.image)
+            shapes[j] = fit_shape(b.image, deep, templates, spans, tgroup, settings.motion, b.work)
+            model_image(deep, spans, shapes[j], tgroup, b.model)
+        level[j] = offset
+        np.subtract(b.image, b.model, out=images[j])
+
+    list(pool.map(residual, range(sample.size)))
+    image = deep.total * np.float32(tgroup) + column_medians(images) + np.median(level, axis=0)
+    deep = build(image / np.float32(tgroup), readout, usable, noise, sample, last, settings, deep)
+    progress(sample.size + 3, steps)
+
+    # -- noise inside ramps: odd pixels, and how noisy dark rows really are ------------------------------------------------
+    if n_groups > 2 and sample.size > 1:
+        deep = _with_noise(deep, images, shapes, sample, load, usable, noise, settings, pool, buffers, progress)
+    progress(steps, steps)
+    return deep
+
+
+def last_group(saturated: F64) -> int:
+    """Last group, at least 1, up to which fewer than a per cent of the traces' pixels are saturated; shares (n, g)."""
+    fine = np.flatnonzero(np.median(saturated, axis=0) <= SATURATED_SHARE)
+    return int(max(fine[-1] if fine.size else 1, 1))
+
+
+def brightness(images: F32, trace: F64) -> F64:
+    """Brightness of every image (n, y, x) per order (n, 2), relative to the median image: medians over columns of band sums."""
+    rows = np.arange(images.shape[1])[:, None]
+    out = np.ones((images.shape[0], 2))
+    for o in range(2):
+        with np.errstate(invalid="ignore"):
+            core = np.abs(rows - trace[o]) <= CORE
+        sums = np.stack([np.where(core, np.nan_to_num(im), 0).sum(0, dtype=np.float64) for im in images])
+        typical = np.median(sums, axis=0)
+        bright = typical > 0.1 * np.nanmax(typical, initial=0)
+        if bright.sum() < 50:
+            out[:, o] = out[:, 0]
+            continue
+        for j in range(images.shape[0]):
+            out[j, o] = weighted_median(sums[j, bright] / typical[bright], np.sqrt(typical[bright]))
+    return np.where(np.isfinite(out) & (out > 0.05), out, 1.0)
+
+
+def _image_variance(noise: NoiseModel, deep: Deep, n_groups: int) -> F32:
+    """Variance (y, x) of the mean difference [DN^2], by the deep image's brightness."""
+    n = max(n_groups - 1, 1)
+    rate = np.maximum(deep.total, 0) * np.float32(noise.tgroup)
+    variance: F32 = (rate / noise.gain / n + 2 * noise.read2 / n**2).astype(np.float32)
+    return variance
+
+
+def _image_weight(deep: Deep, noise: NoiseModel, near: NDArray[np.bool_], n_groups: int) -> F32:
+    variance = _image_variance(noise, deep, n_groups)
+    use = (noise.usable > 0) & ~near & ~deep.odd & np.isfinite(variance) & (variance > 0)
+    weight: F32 = np.where(use, 1 / np.where(use, variance, 1), 0).astype(np.float32)
+    return weight
+
+
+def build(
+    image: F32,
+    readout: Readout,
+    usable: NDArray[np.bool_],
+    noise: NoiseModel,
+    sample: NDArray[np.int64],
+    last: int,
+    settings: SurveySettings,
+    before: Deep | None,
+) -> Deep:
+    """Traces, sky, star and templates from a deep image (y, x) [DN/s]; traces and odd pixels are taken over from ``before``."""
+    good = usable & np.isfinite(image)
+    if not good.any():
+        raise InputError("no usable pixel in the surveyed integrations: all are flagged or saturated")
+    image = np.where(good, image, 0).astype(np.float32)
+    facts: dict[str, Any] = dict(before.facts) if before is not None else {}
+    per_second = np.float32(1 / readout.tgroup)
+    error = np.sqrt(np.nan_to_num(2 * noise.read2, nan=1.0)) * per_second / np.float32(np.sqrt(max(sample.size, 1)))
+    if before is None:
+        rough = fit_background(image, good, expected_traces(readout), params=settings.background)
+        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
+        traces: Traces = measure_traces(repaired - rough.sky, good & ~odd, readout, settings.traces)
+        trace, raw, valid = traces.y, traces.y_raw, traces.valid
+        facts |= {
+            "pwcpos_fitted": traces.pwcpos_fit,
+            "trace_offset": traces.offset_fit,
+            "trace_rms": traces.rms,
+            "trace_method": traces.method,
+        }
+    else:
+        trace, raw, valid = before.trace, before.trace_raw, before.trace_valid
+        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
+    background: Background = fit_background(image, good & ~odd, trace, params=settings.background)
+    star = repaired - background.sky
+    orders = split_orders(star, good & ~odd, trace, wavelengths(readout))
+    gradient, stretch = motion_templates(orders, trace, settings.motion.radius)
+    facts |= {
+        "sky_left": background.scale_left,
+        "sky_right": background.scale_right,
+        "sky_method": background.method,
+        "halo": background.halo_amplitude,
+        "n_odd": int((odd & usable).sum()),
+    }
+    nothing = np.zeros(readout.shape, bool)
+    return Deep(orders, gradient, stretch, background.sky, nothing, odd, trace, raw, valid, 1.0, sample, last, facts)
+
+
+def _with_noise(
+    deep: Deep,
+    scatter: F32,
+    shapes: list[Any],
+    sample: NDArray[np.int64],
+    load: Load,
+    usable: NDArray[np.bool_],
+    noise: NoiseModel,
+    settings: SurveySettings,
+    pool: Executor,
+    buffers: Callable[[], Buffers],
+    progress: Callable[[int, int], None],
+) -> Deep:
+    """Noisy pixels and the read-noise factor, from differences inside ramps (``scatter`` (n, y, x) is overwritten)."""
+    tgroup = noise.tgroup
+    spans = moving_spans(deep, settings.motion.radius)
+    near = near_traces(deep.trace, deep.sky.shape, settings.mask_radius)
+    rate = np.maximum(deep.total, 0) * np.float32(tgroup)
+    weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
+    dark = weight > 0
+    poisson = rate / noise.gain
+    n = 0
+    spread = np.empty(sample.size)
+
+    def look(j: int) -> None:
+        nonlocal n
+        b = buffers()
+        load(int(sample[j]), b)
+        n = b.data.shape[0] - 1
+        model_image(deep, spans, shapes[j], tgroup, b.model)
+        subtract(b.data, cumulate(deep_offsets(b.data, b.model, weight, settings.clip)))
+        differences = np.diff(b.data, axis=0) - b.model
+        differences[(b.dq[1:] | b.dq[:-1]) & SPOILT != 0] = np.nan
+        scatter[j] = np.abs(differences - differences.mean(axis=0)).mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            spread[j] = 1.4826 * np.nanmedian(np.abs(differences[:, dark]))
+
+    for done, _ in enumerate(pool.map(look, range(sample.size))):
+        progress(sample.size + 3 + done, 2 * sample.size + 4)
+    white = float(np.median(2 * noise.read2[dark])) if dark.any() else np.nan
+    factor2 = (np.median(spread) ** 2 - float(np.median(poisson[dark]))) / white if dark.any() else 1.0
+    factor = float(np.sqrt(np.clip(factor2, 1.0, 9.0))) if np.isfinite(factor2) else 1.0
+    noisy = noisy_pixels(
+        column_medians(scatter),
+        mean_deviation(poisson, noise.read2 * np.float32(factor**2), n),
+        usable,
+        sample.size,
+        n,
+        settings.survey.noisy,
+    )
+    facts = deep.facts | {"n_noisy": int(noisy.sum()), "read_noise_factor": factor}
+    return replace(deep, noisy=noisy, read_noise_factor=factor, facts=facts)
+
+
+def mean_deviation(poisson: F32, read2: F32, n: int) -> F32:
+    """Expected mean of |d_k - mean(d)| over the n differences of a ramp with this noise (Gaussian)."""
+    total = np.zeros_like(poisson)
+    for k in range(n):
+        row = poisson + (read2 if k in (0, n - 1) else 0)  # row sum of the covariance: read noise cancels inside a ramp
+        variance = poisson + 2 * read2 - 2 / n * row + (n * poisson + 2 * read2) / n**2
+        total += np.sqrt(np.maximum(variance, 0))
+    deviation: F32 = (total * np.sqrt(2 / np.pi) / n).astype(np.float32)
+    return deviation
