@@ -37,13 +37,27 @@ class JumpParams:
 
     method: Annotated[
         Literal["deep", "two_point"],
-        doc("deep: against the deep stack, in time and up the ramp; two_point: against the ramp's own median (the field's)"),
+        doc(
+            "deep: against the deep stack, in time and up the ramp; two_point: against the ramp's own median (the field's)"
+        ),
     ] = "deep"
     threshold: Annotated[float, Gt(0), Unit("sigma"), doc("a difference further off is a hit")] = 4.75
-    neighbours: Annotated[float, Gt(0), Unit("sigma"), doc("hits above this flag their 4 neighbours too; inf: none")] = 10.0
+    neighbours: Annotated[
+        float, Gt(0), Unit("sigma"), doc("hits above this flag their 4 neighbours too; inf: none")
+    ] = 10.0
     after_groups: Annotated[int, Ge(0), Unit("groups"), doc("groups flagged after a hit besides the hit's own")] = 0
-    guard: Annotated[float, Ge(0), Unit("sigma"), doc("deep: a ramp's own median residual above this is the model's error, not a hit; 0: off")] = 3.0
-    tolerance: Annotated[float, Ge(0), Unit("px"), doc("deep, 2 differences or fewer: trace motion the model may miss, added to the noise")] = 0.02
+    guard: Annotated[
+        float,
+        Ge(0),
+        Unit("sigma"),
+        doc("deep: a ramp's own median residual above this is the model's error, not a hit; 0: off"),
+    ] = 3.0
+    tolerance: Annotated[
+        float,
+        Ge(0),
+        Unit("px"),
+        doc("deep, 2 differences or fewer: trace motion the model may miss, added to the noise"),
+    ] = 0.02
 
 
 @kernel
@@ -263,7 +277,9 @@ def flag_deep(data: F32, dq, model: F32, sigma2: F32, usable, params: JumpParams
     return np.concatenate([found, new])
 
 
-def difference_variance(deep: Deep, rate: F32, gain: F32, read2: F32, usable, tgroup: float, n: int, tolerance: float) -> F32:  # type: ignore[no-untyped-def]
+def difference_variance(
+    deep: Deep, rate: F32, gain: F32, read2: F32, usable, tgroup: float, n: int, tolerance: float
+) -> F32:  # type: ignore[no-untyped-def]
     """Variance (y, x) [DN^2] of one difference about the model; NaN where pixels are not judged.
 
     With fewer than 3 differences a ramp cannot tell a hit from a wrong model by itself; what trace motion beyond the

@@ -42,12 +42,22 @@ class OneOverFParams:
 
     method: Annotated[
         Literal["deep", "masked", "median"],
-        doc("deep: residual against the deep stack; masked: column median beside the traces; median: of the whole column"),
+        doc(
+            "deep: residual against the deep stack; masked: column median beside the traces; median: of the whole column"
+        ),
     ] = "deep"
-    level: Annotated[Literal["group", "slope"], doc("take the offsets out of group differences or of slope images")] = "group"
-    mask_radius: Annotated[float, Gt(0), Unit("px"), doc("rows this close to the traces of orders 1 and 2 are left out")] = 17.0
-    clip: Annotated[float, Gt(1), Unit("sigma"), doc("deep: residuals further from the column's level are left out")] = 4.0
-    smooth: Annotated[int, Ge(3), Unit("columns"), doc("median, masked: width of what is put back as sky and star")] = 101
+    level: Annotated[Literal["group", "slope"], doc("take the offsets out of group differences or of slope images")] = (
+        "group"
+    )
+    mask_radius: Annotated[
+        float, Gt(0), Unit("px"), doc("rows this close to the traces of orders 1 and 2 are left out")
+    ] = 17.0
+    clip: Annotated[
+        float, Gt(1), Unit("sigma"), doc("deep: residuals further from the column's level are left out")
+    ] = 4.0
+    smooth: Annotated[int, Ge(3), Unit("columns"), doc("median, masked: width of what is put back as sky and star")] = (
+        101
+    )
 
 
 @kernel
@@ -164,7 +174,9 @@ def cumulate(offsets: F32) -> F32:
     return summed
 
 
-def offset_weight(deep: Deep, noise_read2: F32, noise_gain: F32, usable: NDArray[Any], near: NDArray[np.bool_], tgroup: float) -> F32:
+def offset_weight(
+    deep: Deep, noise_read2: F32, noise_gain: F32, usable: NDArray[Any], near: NDArray[np.bool_], tgroup: float
+) -> F32:
     """1/variance (y, x) [DN^-2] of a difference; 0 near the traces and where pixels are not to be used."""
     variance = np.maximum(deep.total, 0) * np.float32(tgroup) / noise_gain + 2 * noise_read2
     use = (usable > 0) & ~near & ~deep.odd & np.isfinite(variance) & (variance > 0)
@@ -220,12 +232,18 @@ def one_over_f(
         data = np.ascontiguousarray(ramps.data[i])
         if params.method == "deep":
             assert deep is not None
-            expected = deep.total * np.float32(ramps.readout.tgroup) if model is None else (model if model.ndim == 2 else model[i])
+            expected = (
+                deep.total * np.float32(ramps.readout.tgroup)
+                if model is None
+                else (model if model.ndim == 2 else model[i])
+            )
             w = np.where(near | bad, 0, 1).astype(np.float32) if weight is None else weight
             offsets = deep_offsets(data, expected, w, params.clip if weight is not None else 1e6)
         else:
             mask = bad | near if params.method == "masked" else bad
-            offsets = median_offsets(data, ramps.groupdq[i], mask, deep_level(deep, mask, ramps.readout.tgroup), params.smooth)
+            offsets = median_offsets(
+                data, ramps.groupdq[i], mask, deep_level(deep, mask, ramps.readout.tgroup), params.smooth
+            )
         out[i] = data
         subtract(out[i], cumulate(offsets))
         facts.append(offsets)

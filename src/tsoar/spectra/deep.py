@@ -21,10 +21,24 @@ from tsoar.params import Annotated, Ge, Gt, Unit, doc
 class SurveyParams:
     """The first pass over a sample of integrations."""
 
-    integrations: Annotated[int, Ge(1), doc("how many integrations are looked at, spread evenly; all if there are fewer")] = 32
-    minimum: Annotated[int, Ge(2), doc("with fewer integrations than this there is no deep stack: the field's per-integration methods")] = 8
-    noisy: Annotated[float, Gt(0), Unit("sigma"), doc("pixels whose scatter inside ramps exceeds their noise model by this are left out")] = 3.5
-    odd: Annotated[float, Gt(0), Unit("sigma"), doc("deep pixels further from their neighbours in the row lend their template from those")] = 8.0
+    integrations: Annotated[
+        int, Ge(1), doc("how many integrations are looked at, spread evenly; all if there are fewer")
+    ] = 32
+    minimum: Annotated[
+        int, Ge(2), doc("with fewer integrations than this there is no deep stack: the field's per-integration methods")
+    ] = 8
+    noisy: Annotated[
+        float,
+        Gt(0),
+        Unit("sigma"),
+        doc("pixels whose scatter inside ramps exceeds their noise model by this are left out"),
+    ] = 3.5
+    odd: Annotated[
+        float,
+        Gt(0),
+        Unit("sigma"),
+        doc("deep pixels further from their neighbours in the row lend their template from those"),
+    ] = 8.0
 
 
 def sample_of(n: int, wanted: int) -> NDArray[np.int64]:
@@ -88,7 +102,9 @@ def motion_templates(star: F32, trace: F64, radius: float) -> tuple[F32, F32]:
     return gradient, stretch
 
 
-def noisy_pixels(scatter: F32, expected: F32, usable: NDArray[np.bool_], n_sample: int, n_differences: int, limit: float) -> NDArray[np.bool_]:
+def noisy_pixels(
+    scatter: F32, expected: F32, usable: NDArray[np.bool_], n_sample: int, n_differences: int, limit: float
+) -> NDArray[np.bool_]:
     """Pixels noisier inside ramps than their model (methods.md 6).
 
     scatter (y, x): median over the sample of the mean absolute deviation of the differences inside a ramp; expected: what

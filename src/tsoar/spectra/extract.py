@@ -23,8 +23,12 @@ class ExtractParams:
     """The aperture."""
 
     radius: Annotated[float, Gt(1), Unit("px"), doc("half height of the box; 15 holds 93 % of the light")] = 15.0
-    max_filled: Annotated[float, Interval(ge=0, le=1), doc("columns with a larger share of their light filled in are not valid")] = 0.5
-    blank_rows: Annotated[int, Interval(ge=5, le=101), Unit("px"), doc("height of the star-free windows that measure 1/f noise")] = 31
+    max_filled: Annotated[
+        float, Interval(ge=0, le=1), doc("columns with a larger share of their light filled in are not valid")
+    ] = 0.5
+    blank_rows: Annotated[
+        int, Interval(ge=5, le=101), Unit("px"), doc("height of the star-free windows that measure 1/f noise")
+    ] = 31
 
 
 @kernel
@@ -124,9 +128,7 @@ def mean_group_weights(weights: F32, deep: Deep, radius: float, n: int) -> F64:
     return out
 
 
-def one_over_f_excess(
-    blank: F64, white: F64, aperture_rows: float, window_rows: F64, width: int = 101
-) -> F64:
+def one_over_f_excess(blank: F64, white: F64, aperture_rows: float, window_rows: F64, width: int = 101) -> F64:
     """Variance (x,) [(DN/s)^2] that 1/f noise inside a column adds to the sum over an aperture.
 
     blank (i, x): the window's sums over the exposure [DN/s] (NaN: none); white (x,): the variance they would have
@@ -134,20 +136,15 @@ def one_over_f_excess(
     ``width`` columns (its own error per column is large); columns without a window take their neighbours'.
     """
     n = blank.shape[0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = np.nanmedian(blank, axis=0)
-        far = np.abs(blank - centre)
-        spread = 1.4826 * np.nanmedian(far, axis=0)
-        kept = np.where(far < 4 * spread, blank, np.nan)
-        variance = np.nanvar(kept, axis=0, ddof=1)
-        excess = (variance - white) * (aperture_rows / window_rows) ** 2
-    known = np.isfinite(excess) & (window_rows > 5)
-    if n < 8 or known.sum() < 20:
+    where = np.flatnonzero((np.isfinite(blank).sum(axis=0) > max(n // 2, 2)) & (window_rows > 5))
+    if n < 8 or where.size < 20:
         return np.zeros(white.shape)
+    sums = blank[:, where]
+    far = np.abs(sums - np.nanmedian(sums, axis=0))
+    sums = np.where(far < 4 * 1.4826 * np.nanmedian(far, axis=0), sums, np.nan)
+    values = (np.nanvar(sums, axis=0, ddof=1) - white[where]) * (aperture_rows / window_rows[where]) ** 2
     half = width // 2
     out = np.zeros(white.shape)
-    where = np.flatnonzero(known)
-    values = excess[where]
     for x in range(white.size):
         a, b = np.searchsorted(where, (x - half, x + half + 1))
         if b - a < width // 4:  # near a stretch without windows: the nearest ones

@@ -1,0 +1,96 @@
+"""Box extraction: against the plain sum, moving with the trace, holes filled by the model, errors that hold."""
+
+import numpy as np
+import pytest
+
+from tests.spectra.test_motion import SHAPE, deep, star
+from tsoar.spectra.extract import blank_windows, extract_box, one_over_f_excess
+
+
+def extract(slope, var, sky, model, trace, shift=0.0, radius=15.0):
+    out = [np.empty(slope.shape[1]) for _ in range(3)]
+    f32 = lambda a: np.ascontiguousarray(a, np.float32)  # noqa: E731
+    extract_box(f32(slope), f32(var), f32(sky), f32(model), trace, shift, radius, *out)
+    return out
+
+
+def twin(slope, var, sky, trace, radius):
+    y = np.arange(slope.shape[0])[:, None]
+    share = np.clip(np.minimum(y + 0.5, trace + radius) - np.maximum(y - 0.5, trace - radius), 0, 1)
+    return (share * (slope - sky)).sum(0), (share**2 * var).sum(0)
+
+
+def test_box_is_the_plain_sum_with_squared_weights():
+    rng = np.random.default_rng(1)
+    slope, var = rng.normal(10, 3, SHAPE), rng.random(SHAPE) + 1
+    trace = 40 + 3 * rng.random(SHAPE[1])
+    sky = np.full(SHAPE, 2.0)
+    flux, variance, filled = extract(slope, var, sky, slope, trace, 0.25, 11.3)
+    expected = twin(slope, var, sky, trace + 0.25, 11.3)
+    np.testing.assert_allclose(flux, expected[0], rtol=1e-5)
+    np.testing.assert_allclose(variance, expected[1], rtol=1e-5)
+    assert (filled == 0).all()
+
+
+def test_holes_are_filled_by_the_model_not_summed_over():
+    d = deep()
+    image = d.star.sum(0) + d.sky
+    holed = image.copy()
+    rng = np.random.default_rng(2)
+    holed[rng.random(SHAPE) < 0.02] = np.nan
+    whole = extract(image, np.ones(SHAPE), d.sky, image, d.trace[0])
+    mended = extract(holed, np.ones(SHAPE), d.sky, image, d.trace[0])
+    np.testing.assert_allclose(mended[0], whole[0], rtol=1e-5)
+    assert mended[2].max() > 0.02 and (mended[1] <= whole[1]).all()
+
+
+def test_a_moving_box_does_not_see_motion():
+    d = deep()
+    still, moved = star()[0], star(shift=0.3)[0]
+    one, nothing = np.ones(SHAPE), np.zeros(SHAPE)
+    base = extract(still, one, nothing, still, d.trace[0], 0.0, 7.0)[0].sum()
+    fixed = extract(moved, one, nothing, moved, d.trace[0], 0.0, 7.0)[0].sum()
+    moving = extract(moved, one, nothing, moved, d.trace[0], 0.3, 7.0)[0].sum()
+    assert abs(fixed / base - 1) > 3e-4
+    assert abs(moving / base - 1) < 0.15 * abs(fixed / base - 1)
+
+
+def test_a_box_off_the_frame_does_not_wrap():
+    image = np.ones(SHAPE)
+    flux, _, _ = extract(image, image, 0 * image, image, np.r_[np.full(256, 3.0), np.full(256, -40.0)])
+    assert flux[0] == pytest.approx(18.5)
+    assert np.isnan(flux[300])
+    assert np.isnan(extract(image, image, 0 * image, image, np.full(SHAPE[1], np.nan))[0]).all()
+
+
+def test_errors_hold_on_white_noise():
+    """chi2 of the claimed variance over 400 realisations."""
+    rng = np.random.default_rng(4)
+    var = np.full(SHAPE, 2.5)
+    pulls = []
+    for _ in range(8):
+        flux, variance, _ = extract(rng.normal(0, np.sqrt(2.5), SHAPE), var, 0 * var, var, np.full(SHAPE[1], 40.2))
+        pulls.append(flux / np.sqrt(variance))
+    assert np.var(pulls) == pytest.approx(1, abs=4 * np.sqrt(2 / (8 * SHAPE[1])))
+
+
+def test_excess_is_what_was_put_in():
+    """1/f of 3 DN/s in a 31-row window over white noise of 2 DN/s; none where there is none."""
+    rng = np.random.default_rng(5)
+    white = np.full(1000, 4.0)
+    rows = np.full(1000, 31.0)
+    blank = rng.normal(0, 2, (120, 1000)) + rng.normal(0, 3, (120, 1000))
+    blank[7, 500] += 1e4
+    blank[:, 900:] = np.nan
+    excess = one_over_f_excess(blank, white, 30.0, rows)
+    assert excess[:900].mean() == pytest.approx(9 * (30 / 31) ** 2, rel=0.05)
+    assert excess[990] == pytest.approx(9, rel=0.15)
+    assert one_over_f_excess(blank - blank, white, 30.0, rows).max() == 0
+
+
+def test_windows_are_dark_and_whole():
+    d = deep()
+    blank = blank_windows(d, np.ones(SHAPE, bool), 15, away=12.0)
+    assert set(np.unique(blank.sum(0))) <= {0.0, 15.0}
+    assert (blank.sum(0) > 0).any()
+    assert (blank * d.star.sum(0)).max() < 60

@@ -1,0 +1,118 @@
+"""Brightness, motion and width: recovered from noisy images with their claimed errors, whatever hits there are."""
+
+import numpy as np
+import pytest
+
+from tsoar.blocks import Deep
+from tsoar.spectra.deep import motion_templates, odd_pixels, sample_of
+from tsoar.spectra.motion import (
+    MotionParams,
+    fit_shape,
+    make_templates,
+    model_image,
+    moving_spans,
+    spans_of,
+    weighted_median,
+)
+
+SHAPE, T = (96, 512), 5.494
+ROWS = np.arange(SHAPE[0])[:, None]
+
+
+def star(shift=0.0, width=0.0, scale=(1.0, 1.0)):
+    """Two smooth orders; width and shift act on both."""
+    out = np.zeros((3, *SHAPE))
+    for o, (centre, light) in enumerate(((30.0, 200.0), (68.0, 80.0))):
+        y = centre + 4 * np.sin(np.linspace(0, 2, SHAPE[1])) + shift
+        s = 7.0 * (1 + width)
+        out[o] = scale[o] * light / (1 + width) * np.exp(-(np.abs(ROWS - y) ** 4) / s**4)
+    return out
+
+
+def deep():
+    images = star().astype(np.float32)
+    trace = np.full((3, SHAPE[1]), np.nan)
+    for o, centre in enumerate((30.0, 68.0)):
+        trace[o] = centre + 4 * np.sin(np.linspace(0, 2, SHAPE[1]))
+    gradient, stretch = motion_templates(images, trace, 22.0)
+    none = np.zeros(SHAPE, bool)
+    sky = np.full(SHAPE, 3.0, np.float32)
+    return Deep(images, gradient, stretch, sky, none, none, trace, trace, np.isfinite(trace), 1.0, np.arange(32), 5)
+
+
+def fit(image, d, sigma=5.0, params=MotionParams()):  # noqa: B008
+    variance = np.full(SHAPE, sigma**2, np.float32)
+    t = make_templates(d, variance, np.ones(SHAPE, bool), T, params)
+    return fit_shape(
+        image.astype(np.float32), d, t, moving_spans(d, params.radius), T, params, np.empty(SHAPE, np.float32)
+    )
+
+
+def test_the_model_is_what_it_says():
+    d = deep()
+    got = model_image(d, moving_spans(d, 22.0), None, 2.0, np.empty(SHAPE, np.float32))
+    np.testing.assert_allclose(got, 2 * (d.star.sum(0) + 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shift", "width", "scale"), [(0.0, 0.0, (1.0, 1.0)), (0.02, 0.0, (0.975, 0.98)), (-0.1, 0.01, (1.01, 0.99))]
+)
+def test_shape_is_recovered_within_its_errors(shift, width, scale):
+    rng = np.random.default_rng(8)
+    d = deep()
+    truth = (star(shift, width, scale).sum(0) + 3) * T
+    pulls = []
+    for _ in range(12):
+        image = truth + rng.normal(0, 5, SHAPE)
+        image[rng.random(SHAPE) < 1e-3] += 5000  # hits
+        image[rng.random(SHAPE) < 1e-3] = np.nan
+        s = fit(image, d)
+        pulls.append(
+            [(s.scale[o] - scale[o]) / s.scale_err[o] for o in range(2)]
+            + [(s.shift[o] - shift) / s.shift_err[o] for o in range(2)]
+        )
+        assert abs(s.shift[0] - shift) < 0.004
+    pulls = np.array(pulls)
+    assert np.std(pulls, axis=0).max() < 1.7
+    if abs(shift) < 0.05:  # beyond, the linear template itself is off by some errors
+        assert np.abs(np.mean(pulls, axis=0)).max() < 4 / np.sqrt(12)
+    assert (s.width != 0).any() == (width != 0)
+
+
+def test_an_order_that_is_not_there_follows_the_first():
+    s = fit((star(scale=(0.9, 0.9)).sum(0) + 3) * T, deep())
+    assert s.scale[2] == s.scale[0] == pytest.approx(0.9, abs=1e-3)
+    assert np.isnan(s.shift_err[2])
+
+
+def test_spans_cover_the_mask():
+    mask = np.random.default_rng(1).random((20, 50)) < 0.4
+    back = np.zeros_like(mask)
+    for y, a, b in spans_of(mask):
+        assert not back[y, a:b].any()
+        back[y, a:b] = True
+    assert (back == mask).all()
+
+
+def test_weighted_median():
+    assert weighted_median(np.array([1.0, 2.0, 100.0, np.nan]), np.array([1.0, 1.0, 1.0, 9.0])) == 2
+    assert weighted_median(np.array([np.nan]), np.array([1.0])) == 0
+
+
+def test_odd_pixels_are_found_and_mended():
+    rng = np.random.default_rng(3)
+    image = (star().sum(0) + 3 + rng.normal(0, 0.2, SHAPE)).astype(np.float32)
+    clean = image.copy()
+    image[30, 100], image[31, 200], image[70, 300] = 0, 900, np.nan
+    usable = np.ones(SHAPE, bool)
+    usable[10, 10:14] = False
+    odd, mended = odd_pixels(image, usable, np.full(SHAPE, 0.2, np.float32), 8.0)
+    assert odd[30, 100] and odd[31, 200] and odd[70, 300] and odd[10, 10:14].all()
+    assert (odd & usable).sum() <= 3 + 20
+    np.testing.assert_allclose(mended[[30, 31, 70], [100, 200, 300]], clean[[30, 31, 70], [100, 200, 300]], rtol=0.02)
+
+
+def test_sample_is_even():
+    assert sample_of(3, 32).tolist() == [0, 1, 2]
+    s = sample_of(1000, 32)
+    assert len(set(s.tolist())) == 32 and np.ptp(np.diff(s)) <= 1
