@@ -1,0 +1,167 @@
+"""The first six steps of the detector stage in one pass over an integration, row by row while it is in cache.
+
+Called are the very row kernels of `tsoar.detector`: step by step or fused, the bits are the same. A step that is left out
+gets a reference that does nothing (bias 0, identity polynomial, limits above all counts), which is exact in float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsoar import flags
+from tsoar.blocks import F32, U8, U32, Readout, Reference
+from tsoar.detector.dark_current import prepare as prepare_dark
+from tsoar.detector.dark_current import subtract_row as dark_row
+from tsoar.detector.dq_init import prepare as prepare_mask
+from tsoar.detector.linearity import correct_row as linearity_row
+from tsoar.detector.linearity import prepare as prepare_linearity
+from tsoar.detector.refpix import RefpixParams
+from tsoar.detector.refpix import measure as measure_refpix
+from tsoar.detector.refpix import prepare as prepare_refpix
+from tsoar.detector.refpix import subtract_row as refpix_row
+from tsoar.detector.saturation import SaturationParams, flag_row, spread_row
+from tsoar.detector.saturation import prepare as prepare_saturation
+from tsoar.detector.superbias import prepare as prepare_bias
+from tsoar.detector.superbias import subtract_row as bias_row
+from tsoar.jit import kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """References of the first six steps, cut, without NaN, in the layout the kernels want."""
+
+    pixeldq: U32
+    """(y, x) after all six steps"""
+    bad: U8
+    """(y, x) DO_NOT_USE of the mask: flagged in every group"""
+    limit: F32
+    bias: F32
+    coeffs: F32
+    """(y, n, x)"""
+    dark: F32
+    """(y, g, x)"""
+    reference_pixels: NDArray[np.int32]
+    grow: int
+    siglimit: float
+    odd_even: bool
+
+
+def prepare_calibration(
+    references: dict[str, Reference],
+    readout: Readout,
+    skip: frozenset[str] = frozenset(),
+    saturation: SaturationParams = SaturationParams(),  # noqa: B008  (frozen)
+    refpix: RefpixParams = RefpixParams(),  # noqa: B008
+) -> Calibration:
+    """All planes from ``references`` by type; steps named in ``skip`` do nothing and set no flags.
+
+    The mask also says which pixels are reference pixels; with dq_init left out there are none, as in the field's pipeline.
+    """
+
+    def get(kind: str, step: str) -> Reference | None:
+        return None if step in skip else references[kind]
+
+    mask = prepare_mask(get("mask", "dq_init"), readout)
+    limit, limit_dq = prepare_saturation(get("saturation", "saturation"), readout, saturation)
+    bias, bias_dq = prepare_bias(get("superbias", "superbias"), readout)
+    coeffs, coeffs_dq = prepare_linearity(get("linearity", "linearity"), readout)
+    dark, dark_dq = prepare_dark(get("dark", "dark_current"), readout)
+    before_refpix = mask | limit_dq | bias_dq
+    where = np.empty((0, 3), np.int32) if "refpix" in skip else prepare_refpix(before_refpix, refpix)
+    return Calibration(
+        before_refpix | coeffs_dq | dark_dq,
+        (mask & np.uint32(flags.DO_NOT_USE)).astype(np.uint8),
+        limit,
+        bias,
+        coeffs,
+        dark,
+        where,
+        saturation.grow if "saturation" not in skip else -1,
+        refpix.siglimit,
+        refpix.odd_even,
+    )
+
+
+@kernel
+def decode_row(raw, y, data):
+    """Row ``y`` of big-endian int16 counts with BZERO 32768, seen as native uint16 raw (g, y, x), into float32 data."""
+    for g in range(raw.shape[0]):
+        a, b = raw[g, y], data[g, y]
+        for x in range(a.size):
+            v = a[x]
+            b[x] = np.float32(np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000)))
+
+
+@kernel
+def _reference_levels(raw, where, bias, siglimit, odd_even, table):
+    """`refpix.measure` on counts - bias at the reference pixels (n, 3); the same bits as on calibrated data."""
+    n = where.shape[0]
+    values = np.empty((raw.shape[0], 1, n), np.float32)
+    index = np.empty((n, 3), np.int32)
+    for i in range(n):
+        y, x = where[i, 1], where[i, 2]
+        index[i, 0], index[i, 1], index[i, 2] = where[i, 0], 0, i
+        for g in range(raw.shape[0]):
+            v = raw[g, y, x]
+            counts = np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000))
+            values[g, 0, i] = np.float32(counts) - bias[y, x]
+    measure_refpix(values, index, siglimit, odd_even, table)
+
+
+@kernel
+def _calibrate(raw, data, dq, first, bad, limit, bias, coeffs, dark, where, grow, siglimit, odd_even, table):
+    ng, ny, nx = data.shape
+    work = np.empty(nx, np.float32)
+    grown = np.empty(nx, np.uint8)
+    _reference_levels(raw, where, bias, siglimit, odd_even, table)
+    ahead = max(grow, 0)  # rows whose saturation must be known before a row is finished
+    saturated = 0
+    for step in range(ny + ahead):
+        if step < ny:
+            decode_row(raw, step, data)
+            for g in range(ng):
+                q, b = dq[g, step], bad[step]
+                for x in range(nx):
+                    q[x] = b[x]
+            if grow >= 0:
+                flag_row(data, dq, step, limit, first)
+        y = step - ahead
+        if y < 0:
+            continue
+        if grow >= 0 and spread_row(first, dq, y, grow, grown):
+            for x in range(nx):
+                saturated += ng - grown[x] if grown[x] < ng else 0
+        bias_row(data, y, bias)
+        refpix_row(data, y, table)
+        linearity_row(data, dq, y, coeffs, work)
+        dark_row(data, y, dark)
+    return saturated
+
+
+def calibrate(raw: NDArray[np.uint16], data: F32, dq: U8, c: Calibration) -> tuple[F32, int]:
+    """One integration: raw (g, y, x) as `Exposure.read_raw` fills it -> data [DN] and dq, in the caller's buffers.
+
+    Returns the reference pixels' levels (g, 2) [DN] and how many groups of pixels are saturated.
+    """
+    table = np.zeros((raw.shape[0], 2), np.float32)
+    first = np.empty(raw.shape[1:], np.uint8)
+    n = _calibrate(
+        raw,
+        data,
+        dq,
+        first,
+        c.bad,
+        c.limit,
+        c.bias,
+        c.coeffs,
+        c.dark,
+        c.reference_pixels,
+        c.grow,
+        c.siglimit,
+        c.odd_even,
+        table,
+    )
+    return table, int(n)
