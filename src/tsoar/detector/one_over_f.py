@@ -257,6 +257,31 @@ def deep_level(deep: Deep | None, mask: NDArray[np.bool_], tgroup: float) -> F32
     return bridge(column_medians(np.where(mask, np.float32(np.nan), deep.total * np.float32(tgroup))))
 
 
+def slope_offset(
+    image: F32,
+    variance: F32,
+    bad: NDArray[np.bool_],
+    near: NDArray[np.bool_],
+    model: F32 | None,
+    put_back: F32 | None,
+    params: OneOverFParams,
+) -> F32:
+    """Offset (x,) of one slope image (y, x) [DN/s].
+
+    ``model`` (y, x): what to expect of it, for method ``deep`` (None: column medians); ``put_back`` (x,) as in
+    `median_offsets`; ``bad``, ``near`` (y, x): pixels without a slope, pixels near the traces.
+    """
+    if params.method == "deep" and model is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight = np.where(bad | near, 0, 1 / variance).astype(np.float32)
+        weight[~np.isfinite(weight)] = 0
+        pair = np.stack([np.zeros_like(image), np.where(bad, np.float32(0), image)])
+        return difference_offset(pair, 0, 1, model, 1.0, weight, params.clip)
+    mask = bad if params.method == "median" else bad | near
+    offset = bridge(column_medians(np.where(mask, np.float32(np.nan), image)))
+    return offset - (smooth_level(offset, params.smooth) if put_back is None else put_back)
+
+
 def one_over_f_slopes(
     slopes: Slopes,
     deep: Deep | None = None,
@@ -275,18 +300,10 @@ def one_over_f_slopes(
     for i in range(ni):
         image = slopes.slope[i]
         bad = ~np.isfinite(image) | ((slopes.dq[i] & np.uint32(flags.DO_NOT_USE | flags.REFERENCE_PIXEL)) != 0)
-        if params.method == "deep" and deep is not None:
-            expected = deep.total if model is None else model[i]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                weight = np.where(near | bad | deep.odd, 0, 1 / (slopes.var_poisson[i] + slopes.var_rnoise[i]))
-            weight[~np.isfinite(weight)] = 0
-            pair = np.stack([np.zeros_like(image), np.where(bad, 0, image)])
-            offset = difference_offset(pair, 0, 1, expected, 1.0, weight.astype(np.float32), params.clip)
-        else:
-            mask = bad | near if params.method != "median" else bad
-            level = deep_level(deep, mask, 1.0)
-            offset = bridge(column_medians(np.where(mask, np.float32(np.nan), image)))
-            offset = offset - (smooth_level(offset, params.smooth) if level is None else level)
+        expected = model[i] if model is not None else deep.total if deep is not None else None
+        mask = bad if params.method == "median" else bad | near
+        variance = slopes.var_poisson[i] + slopes.var_rnoise[i]
+        offset = slope_offset(image, variance, bad, near, expected, deep_level(deep, mask, 1.0), params)
         out[i] = image - offset
         facts.append(offset)
     return slopes.with_(slope=out, facts={"one_over_f_slope": np.array(facts)})

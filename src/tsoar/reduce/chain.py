@@ -19,7 +19,6 @@ from tsoar.blocks import F32, F64, U8, U32, Deep, Readout
 from tsoar.detector.jump import JumpParams, difference_variance, flag_deep, flag_two_point
 from tsoar.detector.one_over_f import (
     OneOverFParams,
-    bridge,
     cumulate,
     deep_level,
     deep_offsets,
@@ -27,6 +26,7 @@ from tsoar.detector.one_over_f import (
     median_offsets,
     near_traces,
     offset_weight,
+    slope_offset,
     subtract,
 )
 from tsoar.detector.ramp_fit import (
@@ -351,23 +351,14 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
 def _slope_offsets(r: Recipe, b: Buffers) -> None:
     """Column offsets of the slope image, in place (row E3; the only 1/f correction a start from slopes can have)."""
     bad = ~np.isfinite(b.slope) | ((r.pixeldq & BAD) != 0)
-    if r.one_over_f.method == "deep" and r.has_deep:
-        model_image(r.deep, r.spans, None, 1.0, b.model)
-        for _ in range(2):  # the second time against this integration's own brightness and motion
-            with np.errstate(divide="ignore", invalid="ignore"):
-                weight = np.where(bad | r.near | r.deep.odd, 0, 1 / (b.var_p + b.var_r))
-            weight[~np.isfinite(weight)] = 0
-            pair = np.stack([np.zeros_like(b.slope), np.where(bad, 0, b.slope)])
-            offset = difference_offset(pair, 0, 1, b.model, 1.0, weight.astype(np.float32), r.one_over_f.clip)
-            subtract_columns(b.slope, offset)
-            np.multiply(b.slope, np.float32(r.readout.tgroup), out=b.image)
-            shape = fit_shape(b.image, r.deep, r.templates, r.spans, r.readout.tgroup, r.motion, b.work)
-            model_image(r.deep, r.spans, shape, 1.0, b.model)
-    else:
-        from tsoar.detector.one_over_f import smooth_level
-        from tsoar.medians import column_medians
-
-        mask = bad if r.one_over_f.method == "median" else bad | r.near
-        offset = bridge(column_medians(np.where(mask, np.float32(np.nan), b.slope)))
-        level = None if r.put_back is None else r.put_back / np.float32(r.readout.tgroup)
-        subtract_columns(b.slope, offset - (smooth_level(offset, r.one_over_f.smooth) if level is None else level))
+    tgroup = r.readout.tgroup
+    against_deep = r.one_over_f.method == "deep" and r.has_deep
+    put_back = None if r.put_back is None else r.put_back / np.float32(tgroup)
+    model = model_image(r.deep, r.spans, None, 1.0, b.model) if against_deep else None
+    for _ in range(2 if against_deep else 1):  # the second time against this integration's own brightness and motion
+        offset = slope_offset(b.slope, b.var_p + b.var_r, bad | r.deep.odd, r.near, model, put_back, r.one_over_f)
+        subtract_columns(b.slope, offset)
+        if model is not None:
+            np.multiply(b.slope, np.float32(tgroup), out=b.image)
+            shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
+            model_image(r.deep, r.spans, shape, 1.0, model)
