@@ -111,7 +111,7 @@ class Reference:
     keywords: dict[str, float] = field(default_factory=dict)
 
     def cut(self, readout: Readout) -> Reference:
-        """The part that covers ``readout``'s subarray (detector.md 3: by SUBSTRT1/2; a full frame without corners starts at 1, 1).
+        """The part that covers ``readout``'s subarray (by SUBSTRT1/2; a full frame without corners starts at 1, 1).
 
         Raises
         ------
@@ -133,8 +133,8 @@ class Reference:
         x0, y0 = readout.corner[0] - corner[0], readout.corner[1] - corner[1]
         if x0 < 0 or y0 < 0 or y0 + ny > have[0] or x0 + nx > have[1]:
             raise ReferenceFileError(
-                f"reference {self.name} ({self.kind}) covers {have[0]} x {have[1]} pixels from corner {corner}, which does not hold "
-                f"{readout.subarray} ({ny} x {nx} from {readout.corner}); give another with --ref {self.kind}=FILE"
+                f"reference {self.name} ({self.kind}) covers {have[0]} x {have[1]} pixels from corner {corner}, which does not "
+                f"hold {readout.subarray} ({ny} x {nx} from {readout.corner}); give another with --ref {self.kind}=FILE"
             )
         window = (..., slice(y0, y0 + ny), slice(x0, x0 + nx))
         return replace(

@@ -99,5 +99,7 @@ def count(dq: NDArray[np.integer], within: NDArray[np.bool_] | None = None) -> d
     {'DO_NOT_USE': 2, 'SATURATED': 1}
     """
     dq = dq if within is None else dq[within]
-    found = {name: int(np.count_nonzero(dq & dq.dtype.type(bit))) for name, bit in PIXEL.items() if bit <= np.iinfo(dq.dtype).max}
+    found = {
+        name: int(np.count_nonzero(dq & dq.dtype.type(bit))) for name, bit in PIXEL.items() if bit <= np.iinfo(dq.dtype).max
+    }
     return {name: n for name, n in found.items() if n}

@@ -37,9 +37,7 @@ def ramps(rng, n_int=2, n_groups=N_GROUPS):
     )
     counts[rng.random(counts.shape) < 0.01] = 0
     counts = np.minimum(counts, 65535)
-    return Ramps(
-        counts.astype(np.float32), np.zeros(counts.shape, np.uint8), np.zeros(SHAPE, np.uint32), readout(n_groups)
-    )
+    return Ramps(counts.astype(np.float32), np.zeros(counts.shape, np.uint8), np.zeros(SHAPE, np.uint32), readout(n_groups))
 
 
 def awkward_references(rng):
@@ -88,9 +86,7 @@ def test_battery(name):
     refs, block = awkward_references(rng), ramps(rng, 3)
     block = detector.dq_init(block, refs["mask"]) if name != "dq_init" else block
     before = [a.copy() for a in (block.data, block.groupdq, block.pixeldq)]
-    held = {
-        k: (None if r.data is None else r.data.copy(), None if r.dq is None else r.dq.copy()) for k, r in refs.items()
-    }
+    held = {k: (None if r.data is None else r.data.copy(), None if r.dq is None else r.dq.copy()) for k, r in refs.items()}
     out = STEPS[name](block, refs)
     for a, b in zip(before, (block.data, block.groupdq, block.pixeldq), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -191,9 +187,9 @@ def test_linearity_is_its_polynomial_and_leaves_the_rest():
 @pytest.mark.parametrize("terms", [2, 3, 5, 7])
 def test_linearity_takes_any_number_of_terms(terms):
     rng = np.random.default_rng(8)
-    coeffs = rng.uniform(-1, 1, (terms, *SHAPE)).astype(np.float32) * 10.0 ** (-4.0 * np.arange(terms))[
-        :, None, None
-    ].astype(np.float32)
+    coeffs = rng.uniform(-1, 1, (terms, *SHAPE)).astype(np.float32) * 10.0 ** (-4.0 * np.arange(terms))[:, None, None].astype(
+        np.float32
+    )
     block = ramps(rng)
     out = detector.linearity(block, Reference("linearity", coeffs, None, (1, 1803)))
     r = coeffs[-1] * block.data

@@ -94,9 +94,7 @@ def test_slope_level_takes_stripes_out_of_slopes():
     rng = np.random.default_rng(5)
     image = (rng.normal(0, 1, (2, *SHAPE)) + rng.normal(0, 2, (2, 1, SHAPE[1])) + 4.0).astype(np.float32)
     one = np.ones_like(image)
-    slopes = Slopes(
-        image, one, one / 2, one / 2, np.zeros(image.shape, np.uint32), ramps_of(np.ones((1, 2, *SHAPE))).readout
-    )
+    slopes = Slopes(image, one, one / 2, one / 2, np.zeros(image.shape, np.uint32), ramps_of(np.ones((1, 2, *SHAPE))).readout)
     for method, deep in (("masked", None), ("deep", deep_of(4.0, SHAPE))):
         out = one_over_f_slopes(slopes, deep, np.full((3, SHAPE[1]), np.nan), params=OneOverFParams(method, "slope"))
         assert out.slope.mean(axis=1).std() < 0.35

@@ -87,9 +87,7 @@ def test_awkward_ramps_with_the_fields_weights(name, dq, slope, flag, err):
     data = np.arange(500, 1001, 100.0).reshape(1, 6, 1, 1)
     out = ramp_fit(ramps_of(data, np.reshape(dq, (1, 6, 1, 1))), *references((1, 1)), params=RampFitParams("ols"))
     np.testing.assert_allclose(out.slope[0, 0, 0], slope, rtol=1e-4)
-    np.testing.assert_allclose(
-        out.err[0, 0, 0], err, rtol=0.015 if dq[2:5] != [0] * 3 else 3e-3
-    )  # pieces: see ols_pixel
+    np.testing.assert_allclose(out.err[0, 0, 0], err, rtol=0.015 if dq[2:5] != [0] * 3 else 3e-3)  # pieces: see ols_pixel
     assert out.dq[0, 0, 0] == flag
 
 

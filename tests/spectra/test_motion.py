@@ -43,9 +43,7 @@ def deep():
 def fit(image, d, sigma=5.0, params=MotionParams()):  # noqa: B008
     variance = np.full(SHAPE, sigma**2, np.float32)
     t = make_templates(d, variance, np.ones(SHAPE, bool), T, params)
-    return fit_shape(
-        image.astype(np.float32), d, t, moving_spans(d, params.radius), T, params, np.empty(SHAPE, np.float32)
-    )
+    return fit_shape(image.astype(np.float32), d, t, moving_spans(d, params.radius), T, params, np.empty(SHAPE, np.float32))
 
 
 def test_the_model_is_what_it_says():

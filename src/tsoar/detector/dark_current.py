@@ -22,9 +22,7 @@ def prepare(reference: Reference | None, readout: Readout) -> tuple[F32, U32]:
         For a dark averaged from several frames (NFRAMES other than 1) or with gaps.
     """
     if reference is None:
-        return np.zeros((readout.shape[0], readout.n_groups, readout.shape[1]), np.float32), np.zeros(
-            readout.shape, np.uint32
-        )
+        return np.zeros((readout.shape[0], readout.n_groups, readout.shape[1]), np.float32), np.zeros(readout.shape, np.uint32)
     cut = reference.cut(readout)
     assert cut.data is not None
     for key, expected in (("nframes", readout.nframes), ("groupgap", readout.groupgap)):

@@ -37,14 +37,10 @@ class JumpParams:
 
     method: Annotated[
         Literal["deep", "two_point"],
-        doc(
-            "deep: against the deep stack, in time and up the ramp; two_point: against the ramp's own median (the field's)"
-        ),
+        doc("deep: against the deep stack, in time and up the ramp; two_point: against the ramp's own median (the field's)"),
     ] = "deep"
     threshold: Annotated[float, Gt(0), Unit("sigma"), doc("a difference further off is a hit")] = 4.75
-    neighbours: Annotated[
-        float, Gt(0), Unit("sigma"), doc("hits above this flag their 4 neighbours too; inf: none")
-    ] = 10.0
+    neighbours: Annotated[float, Gt(0), Unit("sigma"), doc("hits above this flag their 4 neighbours too; inf: none")] = 10.0
     after_groups: Annotated[int, Ge(0), Unit("groups"), doc("groups flagged after a hit besides the hit's own")] = 0
     guard: Annotated[
         float,
@@ -216,9 +212,7 @@ def judge_listed(data, dq, pixels, model, sigma2, threshold, neighbours, after_g
     r, work = np.empty(n), np.empty(n)
     for i in range(pixels.shape[0]):
         y, x = pixels[i, 0], pixels[i, 1]
-        spreads[i] = judge_deep(
-            data, dq, y, x, model[y, x], sigma2[y, x], threshold, neighbours, after_groups, guard, r, work
-        )
+        spreads[i] = judge_deep(data, dq, y, x, model[y, x], sigma2[y, x], threshold, neighbours, after_groups, guard, r, work)
 
 
 @kernel
@@ -245,9 +239,7 @@ def _two_point_frame(data, dq, gain, read2, usable, threshold, neighbours, after
     for y in range(ny):
         for x in range(nx):
             if usable[y, x]:
-                s = judge_two_point(
-                    data, dq, y, x, gain[y, x], read2[y, x], threshold, neighbours, after_groups, d, work
-                )
+                s = judge_two_point(data, dq, y, x, gain[y, x], read2[y, x], threshold, neighbours, after_groups, d, work)
                 if s:
                     pixels[m, 0], pixels[m, 1] = y, x
                     spreads[m] = s
@@ -277,9 +269,7 @@ def flag_deep(data: F32, dq, model: F32, sigma2: F32, usable, params: JumpParams
     return np.concatenate([found, new])
 
 
-def difference_variance(
-    deep: Deep, rate: F32, gain: F32, read2: F32, usable, tgroup: float, n: int, tolerance: float
-) -> F32:  # type: ignore[no-untyped-def]
+def difference_variance(deep: Deep, rate: F32, gain: F32, read2: F32, usable, tgroup: float, n: int, tolerance: float) -> F32:  # type: ignore[no-untyped-def]
     """Variance (y, x) [DN^2] of one difference about the model; NaN where pixels are not judged.
 
     With fewer than 3 differences a ramp cannot tell a hit from a wrong model by itself; what trace motion beyond the
@@ -299,7 +289,7 @@ def jump(
     readnoise: Reference,
     deep: Deep | None = None,
     model: F32 | None = None,
-    params: JumpParams = JumpParams(),  # noqa: B008  (frozen)
+    params: JumpParams = JumpParams(),
 ) -> Ramps:
     """Flag the hits of all integrations of a block.
 

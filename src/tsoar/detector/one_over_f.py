@@ -42,22 +42,12 @@ class OneOverFParams:
 
     method: Annotated[
         Literal["deep", "masked", "median"],
-        doc(
-            "deep: residual against the deep stack; masked: column median beside the traces; median: of the whole column"
-        ),
+        doc("deep: residual against the deep stack; masked: column median beside the traces; median: of the whole column"),
     ] = "deep"
-    level: Annotated[Literal["group", "slope"], doc("take the offsets out of group differences or of slope images")] = (
-        "group"
-    )
-    mask_radius: Annotated[
-        float, Gt(0), Unit("px"), doc("rows this close to the traces of orders 1 and 2 are left out")
-    ] = 17.0
-    clip: Annotated[
-        float, Gt(1), Unit("sigma"), doc("deep: residuals further from the column's level are left out")
-    ] = 4.0
-    smooth: Annotated[int, Ge(3), Unit("columns"), doc("median, masked: width of what is put back as sky and star")] = (
-        101
-    )
+    level: Annotated[Literal["group", "slope"], doc("take the offsets out of group differences or of slope images")] = "group"
+    mask_radius: Annotated[float, Gt(0), Unit("px"), doc("rows this close to the traces of orders 1 and 2 are left out")] = 17.0
+    clip: Annotated[float, Gt(1), Unit("sigma"), doc("deep: residuals further from the column's level are left out")] = 4.0
+    smooth: Annotated[int, Ge(3), Unit("columns"), doc("median, masked: width of what is put back as sky and star")] = 101
 
 
 @kernel
@@ -198,7 +188,7 @@ def one_over_f(
     trace: F64 | None = None,
     model: F32 | None = None,
     weight: F32 | None = None,
-    params: OneOverFParams = OneOverFParams(),  # noqa: B008  (frozen)
+    params: OneOverFParams = OneOverFParams(),
 ) -> Ramps:
     """Take column offsets out of the groups of a block.
 
@@ -233,17 +223,13 @@ def one_over_f(
         if params.method == "deep":
             assert deep is not None
             expected = (
-                deep.total * np.float32(ramps.readout.tgroup)
-                if model is None
-                else (model if model.ndim == 2 else model[i])
+                deep.total * np.float32(ramps.readout.tgroup) if model is None else (model if model.ndim == 2 else model[i])
             )
             w = np.where(near | bad, 0, 1).astype(np.float32) if weight is None else weight
             offsets = deep_offsets(data, expected, w, params.clip if weight is not None else 1e6)
         else:
             mask = bad | near if params.method == "masked" else bad
-            offsets = median_offsets(
-                data, ramps.groupdq[i], mask, deep_level(deep, mask, ramps.readout.tgroup), params.smooth
-            )
+            offsets = median_offsets(data, ramps.groupdq[i], mask, deep_level(deep, mask, ramps.readout.tgroup), params.smooth)
         out[i] = data
         subtract(out[i], cumulate(offsets))
         facts.append(offsets)
@@ -287,7 +273,7 @@ def one_over_f_slopes(
     deep: Deep | None = None,
     trace: F64 | None = None,
     model: F32 | None = None,
-    params: OneOverFParams = OneOverFParams(level="slope"),  # noqa: B008  (frozen)
+    params: OneOverFParams = OneOverFParams(level="slope"),
 ) -> Slopes:
     """The same on slope images (i, y, x) [DN/s] (row E3, and the only way for a start from rateints).
 

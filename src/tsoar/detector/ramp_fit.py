@@ -38,9 +38,7 @@ BAD_PIXEL = np.uint32(flags.DO_NOT_USE | flags.NO_GAIN_VALUE | flags.REFERENCE_P
 class RampFitParams:
     """How slopes are fitted."""
 
-    method: Annotated[
-        Literal["gls", "ols"], doc("gls: covariance of differences; ols: the field's optimal weights")
-    ] = "gls"
+    method: Annotated[Literal["gls", "ols"], doc("gls: covariance of differences; ols: the field's optimal weights")] = "gls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +57,7 @@ class NoiseModel:
     """[s]"""
 
 
-def noise_model(
-    gain: Reference, readnoise: Reference, readout: Readout, pixeldq: U32, deep: Deep | None = None
-) -> NoiseModel:
+def noise_model(gain: Reference, readnoise: Reference, readout: Readout, pixeldq: U32, deep: Deep | None = None) -> NoiseModel:
     """Gain, read noise and expected rate of every pixel, cut to the subarray; pixeldq (y, x) says which are usable.
 
     ``readnoise`` is the CDS noise [DN] (a single read has 1/sqrt(2) of it). With a deep stack the read noise is enlarged
@@ -319,6 +315,7 @@ def flagged(dq, usable):
 
 @kernel
 def slope_frame(data, weights, slope):
+    """`slope_row` for all rows of one integration."""
     for y in range(data.shape[1]):
         slope_row(data, y, weights, slope[y])
 
@@ -354,7 +351,7 @@ def ramp_fit(
     gain: Reference,
     readnoise: Reference,
     deep: Deep | None = None,
-    params: RampFitParams = RampFitParams(),  # noqa: B008  (frozen)
+    params: RampFitParams = RampFitParams(),
 ) -> Slopes:
     """Slopes of all integrations of a block.
 
@@ -391,9 +388,7 @@ def ramp_fit(
             slope_frame(data, weights, slope[i])
             var_p[i], var_r[i] = fixed_p, fixed_r
             pixels = flagged(gdq, noise.usable)
-            refit_flagged(
-                data, gdq, pixels, noise.rate, noise.gain, noise.read2, noise.usable, slope[i], var_p[i], var_r[i]
-            )
+            refit_flagged(data, gdq, pixels, noise.rate, noise.gain, noise.read2, noise.usable, slope[i], var_p[i], var_r[i])
         else:
             fit_every(
                 data,

@@ -101,7 +101,7 @@ def _frame(data, table):
         subtract_row(data, y, table)
 
 
-def refpix(ramps: Ramps, params: RefpixParams = RefpixParams()) -> Ramps:  # noqa: B008  (frozen)
+def refpix(ramps: Ramps, params: RefpixParams = RefpixParams()) -> Ramps:
     """Subtract the reference pixels' level from every group; data (i, g, y, x) [DN], best after `superbias`.
 
     Which pixels are reference pixels is known from ``pixeldq`` (`dq_init`); without any the data stay as they are. The

@@ -102,7 +102,7 @@ def _frame(data, dq, limit, grow, first):
         spread_row(first, dq, y, grow, grown)
 
 
-def saturation(ramps: Ramps, reference: Reference, params: SaturationParams = SaturationParams()) -> Ramps:  # noqa: B008
+def saturation(ramps: Ramps, reference: Reference, params: SaturationParams = SaturationParams()) -> Ramps:
     """Flag saturated groups of raw counts.
 
     Parameters

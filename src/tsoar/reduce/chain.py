@@ -154,9 +154,7 @@ def make_recipe(
     # variance of the mean difference (last - first) / n, up to which the brightness and motion fits need no better
     with np.errstate(invalid="ignore"):
         image_variance = noise.rate / noise.gain / n + 2 * noise.read2 / n**2
-        everywhere = np.where(
-            (noise.usable > 0) & ~near & ~deep.odd & np.isfinite(image_variance), 1 / image_variance, 0
-        )
+        everywhere = np.where((noise.usable > 0) & ~near & ~deep.odd & np.isfinite(image_variance), 1 / image_variance, 0)
     blank = blank_windows(deep, usable & (weight > 0), extract.blank_rows)
     bad = (pixeldq & BAD) != 0
     masked = one_over_f.method == "masked"

@@ -173,9 +173,7 @@ def deep_dataset(recipe: Recipe, digest: str) -> xr.Dataset:
     return xr.Dataset(data, {"order": ORDERS}, attrs | {"settings": digest, "Conventions": "CF-1.10"})
 
 
-def number(
-    value: float | None, unit: str, criterion: str, low: float, high: float, doubtful: float = 0.25
-) -> dict[str, Any]:
+def number(value: float | None, unit: str, criterion: str, low: float, high: float, doubtful: float = 0.25) -> dict[str, Any]:
     """A number with its criterion and verdict: good inside [low, high], "look here" up to ``doubtful`` of it beyond, else bad."""
     if value is None or not np.isfinite(value):
         return {"value": None, "unit": unit, "criterion": criterion, "verdict": "not measured"}

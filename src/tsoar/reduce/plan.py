@@ -122,7 +122,7 @@ def make_plan(
         known_step(name, SKIPPABLE, "skip")
     for name in save:
         known_step(name, SAVABLE, "save")
-    raw = exposure.kind == "uncal" or exposure.n_groups > 0 and exposure.kind == "ramp"
+    raw = exposure.kind == "uncal" or (exposure.n_groups > 0 and exposure.kind == "ramp")
     steps = tuple(s for s in (STEPS if raw else SPECTRA) if s not in config.skip)
     if only_through is not None:
         known_step(only_through, tuple(s for s in STEPS if raw or s in SPECTRA), "only-through")
@@ -157,9 +157,7 @@ def make_plan(
             if jump.method == "deep":
                 jump = dataclasses.replace(jump, method="two_point")
         if exposure.n_groups == 2:
-            notes.append(
-                "2 groups: a single difference; slopes have no protection up the ramp, noisy pixels cannot be found"
-            )
+            notes.append("2 groups: a single difference; slopes have no protection up the ramp, noisy pixels cannot be found")
         if jump.method == "two_point" and exposure.n_groups < 4 and "jump" in steps:
             notes.append(f"{exposure.n_groups} groups: the two-point test needs 3 differences, no jumps can be flagged")
         if config.ramp_fit.method == "ols" and exposure.readout.nframes != 1:

@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from tsoar import flags, plots
+from tsoar import flags
 from tsoar.blocks import Reference
 from tsoar.io import datasets, rateints
 from tsoar.io.exposure import Exposure
 from tsoar.io.references import References
 from tsoar.reduce import finish
 from tsoar.reduce.chain import Recipe
-from tsoar.reduce.finish import number
 from tsoar.reduce.plan import Plan
 from tsoar.reduce.stream import RateSums
-from tsoar.series import baseline as baselines
-from tsoar.series import binning, lightcurves, psd, sensitivity, white
 
 STATUS = {
     "dq_init": "S_DQINIT",
@@ -65,9 +61,7 @@ def slopes_pixeldq(exposure: Exposure) -> NDArray[np.uint32]:
         always &= s.dq[0] | np.where(bad, flags.DO_NOT_USE, 0).astype(np.uint32)
     from tsoar.soss.subarrays import reference_pixels
 
-    return always | np.where(reference_pixels(exposure.readout), flags.REFERENCE_PIXEL | flags.DO_NOT_USE, 0).astype(
-        np.uint32
-    )
+    return always | np.where(reference_pixels(exposure.readout), flags.REFERENCE_PIXEL | flags.DO_NOT_USE, 0).astype(np.uint32)
 
 
 def slopes_references(exposure: Exposure) -> tuple[Reference, Reference]:

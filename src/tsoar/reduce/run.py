@@ -28,7 +28,7 @@ from tsoar.errors import ConfigError, OutputError
 from tsoar.io import datasets, rateints
 from tsoar.io.exposure import Exposure
 from tsoar.io.references import References
-from tsoar.reduce import finish, products, provenance
+from tsoar.reduce import products, provenance
 from tsoar.reduce.calibrate import Calibration, prepare_calibration
 from tsoar.reduce.chain import Buffers, Recipe, make_recipe
 from tsoar.reduce.plan import CALIBRATION, DETECTOR, Plan, make_plan
@@ -93,9 +93,7 @@ class Result:
         lines = []
         for name, n in self.diagnostics["numbers"].items():
             if n["value"] is not None:
-                lines.append(
-                    f"{name}: {n['value']:.4g} {n['unit']}  ({n['criterion']}: {n['verdict']})".replace("  (: ", " (")
-                )
+                lines.append(f"{name}: {n['value']:.4g} {n['unit']}  ({n['criterion']}: {n['verdict']})".replace("  (: ", " ("))
         lines += [f"note: {text}" for text in self.diagnostics["notes"]]
         return [*lines, f"report: {self.out / 'report.html'}"]
 
@@ -176,9 +174,7 @@ def prepare_folder(out: Path) -> Path:
         test.write_bytes(b"")
         test.unlink()
     except OSError as error:
-        raise OutputError(
-            f"output folder {out}: cannot write there ({error.strerror}); choose another with --out"
-        ) from error
+        raise OutputError(f"output folder {out}: cannot write there ({error.strerror}); choose another with --out") from error
     return out
 
 
@@ -208,9 +204,7 @@ class Job:
         if detector_only:
             saving.append(self.plan.steps[-1])
         if detector_only and self.plan.steps[-1] in CALIBRATION:
-            SaveRamps(self.exposure, self.references, self.plan, self.out, tuple(saving)).calibration_only(
-                self.progress
-            )
+            SaveRamps(self.exposure, self.references, self.plan, self.out, tuple(saving)).calibration_only(self.progress)
             self.clean_up()
             return
         scratch = Scratch(self.exposure.readout)
@@ -321,9 +315,7 @@ class Job:
 
     # -- the stream ------------------------------------------------------------------------------------------------
 
-    def stream(
-        self, recipe: Recipe, scratch: Scratch, pool: ThreadPoolExecutor
-    ) -> tuple[dict[str, Any], RateSums | None]:
+    def stream(self, recipe: Recipe, scratch: Scratch, pool: ThreadPoolExecutor) -> tuple[dict[str, Any], RateSums | None]:
         """All blocks; segment by segment the slope file and the series are finished."""
         exposure = self.exposure
         want = self.options["products"] == "all" and recipe.calibration is not None
@@ -340,11 +332,7 @@ class Job:
             if number in kept:
                 series, sums = kept[number]
             else:
-                writer = (
-                    rateints.open_segment(exposure, number, self.out / "rateints", self.header_notes())
-                    if want
-                    else None
-                )
+                writer = rateints.open_segment(exposure, number, self.out / "rateints", self.header_notes()) if want else None
                 write = partial(write_slopes, writer) if writer is not None else None
                 jobs = [partial(reduce_block, recipe, b, fetch, write, scratch, want) for b in mine]
                 sums = RateSums.empty(exposure.readout.shape) if want else None

@@ -43,9 +43,7 @@ def blocks_of(segments: list[tuple[int, int]], size: int = BLOCK) -> list[Block]
     [(0, 8), (8, 2), (10, 3)]
     """
     return [
-        Block(s, first + k, min(size, count - k), k)
-        for s, (first, count) in enumerate(segments)
-        for k in range(0, count, size)
+        Block(s, first + k, min(size, count - k), k) for s, (first, count) in enumerate(segments) for k in range(0, count, size)
     ]
 
 

@@ -21,9 +21,7 @@ from tsoar.params import Annotated, Ge, Gt, Unit, doc
 class SurveyParams:
     """The first pass over a sample of integrations."""
 
-    integrations: Annotated[
-        int, Ge(1), doc("how many integrations are looked at, spread evenly; all if there are fewer")
-    ] = 32
+    integrations: Annotated[int, Ge(1), doc("how many integrations are looked at, spread evenly; all if there are fewer")] = 32
     minimum: Annotated[
         int, Ge(2), doc("with fewer integrations than this there is no deep stack: the field's per-integration methods")
     ] = 8

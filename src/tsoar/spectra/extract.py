@@ -42,7 +42,7 @@ def extract_box(slope, var, sky, model, trace, shift, radius, flux, variance, fi
     for x in range(nx):
         centre = trace[x] + shift
         flux[x] = variance[x] = filled[x] = np.nan
-        if not (centre == centre) or centre + radius < 0.5 or centre - radius > ny - 1.5:
+        if centre != centre or centre + radius < 0.5 or centre - radius > ny - 1.5:
             continue
         bottom, top = centre - radius, centre + radius
         first, last = max(int(np.floor(bottom + 0.5)), 0), min(int(np.ceil(top - 0.5)), ny - 1)

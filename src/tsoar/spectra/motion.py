@@ -27,12 +27,10 @@ class MotionParams:
 
     radius: Annotated[float, Gt(0), Unit("px"), doc("rows this close to a trace carry motion and width")] = 22.0
     clip: Annotated[float, Gt(1), Unit("sigma"), doc("pixels further from the model are left out of the fit")] = 5.0
-    width_above: Annotated[
-        float, Gt(0), Unit("sigma"), doc("width is fitted in integrations where it is this significant")
-    ] = 5.0
-    follow: Annotated[bool, doc("move model and aperture with the trace; off: both stay where the deep trace is")] = (
-        True
+    width_above: Annotated[float, Gt(0), Unit("sigma"), doc("width is fitted in integrations where it is this significant")] = (
+        5.0
     )
+    follow: Annotated[bool, doc("move model and aperture with the trace; off: both stay where the deep trace is")] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,7 @@ def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.stack([rows, first, last], axis=1).astype(np.int32)
 
 
-def make_templates(
-    deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams
-) -> Templates:
+def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams) -> Templates:
     """Templates in DN per difference for images with ``variance`` (y, x) [DN^2]; ``usable`` (y, x) pixels that count.
 
     Order 3 takes part where its own light is bright enough to be seen in one integration, else it follows order 1.
