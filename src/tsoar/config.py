@@ -207,19 +207,22 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"configuration {path}: not TOML ({error}); `tsoar config` prints an example") from error
 
 
+def presets() -> dict[str, str]:
+    """The named configurations that come with the package, as TOML."""
+    files = (resources.files("tsoar") / "presets").iterdir()
+    return {f.name.removesuffix(".toml"): f.read_text("utf-8") for f in files if f.name.endswith(".toml")}
+
+
 def read_like(like: str | Path) -> dict[str, Any]:
     """Settings of a named configuration, or of an earlier run's run.json."""
-    presets = resources.files("tsoar") / "presets"
-    named = {p.name.removesuffix(".toml"): p for p in presets.iterdir() if p.name.endswith(".toml")}
-    if str(like) in named:
-        return tomllib.loads(named[str(like)].read_text("utf-8"))
-    return read_run(like, tuple(named))["config"]
+    named = presets()
+    return tomllib.loads(named[str(like)]) if str(like) in named else read_run(like)["config"]
 
 
-def read_run(path: str | Path, names: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_run(path: str | Path) -> dict[str, Any]:
     """The run.json of an earlier run (or the folder it is in)."""
     file = Path(path) / "run.json" if Path(path).is_dir() else Path(path)
-    choices = f"a run.json of an earlier run or one of: {', '.join(names)}" if names else "a run.json of an earlier run"
+    choices = f"the run.json of an earlier run, or one of: {', '.join(presets())}"
     try:
         run = json.loads(file.read_text("utf-8"))
     except OSError as error:
