@@ -1,1 +1,1 @@
-"""(filled with the room)"""
+"""What is known of NIRISS/SOSS before looking: subarrays, traces, wavelengths, profiles, sky."""

@@ -1,0 +1,212 @@
+"""How the light of each order is spread over the rows of a column, and who owns how much of a pixel.
+
+Profiles are those measured on WASP-39 (packaged table ``soss_profiles``; BD+60 1753 agrees within 5 % of the peak), at 12
+wavelengths, pixel response included. The far wings of both stars fall as |s|^-1.5.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
+
+from tsoar.blocks import F32, F64
+from tsoar.soss.tables import of_order, table
+from tsoar.soss.traces import REFERENCE_ANGLE, published_traces
+
+WING = 1.4e-4
+"""share of an order's light per pixel, 70 px from its trace (WASP-39 and BD+60 1753)"""
+WING_AT = 70.0
+WING_POWER = 1.5
+TABLE_EDGE = 36.0
+"""[px] the profiles are tabulated to; the wing joins there and has its own strength from 70 px on"""
+
+CORE = 22.0
+"""[px] rows this close to a trace decide how bright an order is"""
+BLENDED = 34.0
+"""[px] nearer to order 1 than this, order 2's light is not told from order 1's wing (left of column ~600)"""
+SMOOTHING = 48
+"""[columns] over which the brightness of orders 2 and 3 is smoothed"""
+
+
+@cache
+def _profiles(order: int) -> tuple[F64, F64, F64]:
+    """Wavelengths (w,) [um], rising; distances (s,) [px]; profiles (w, s), one per px with sum 1 within +-17 px."""
+    rows = table("soss_profiles")
+    # order 1 at columns 60, 300 ... 1985: the same wavelengths as at the wheel angle they were measured at
+    lines = {
+        1: ((2.7738, 2.5360, 2.2393, 1.9438, 1.6495, 1.2134, 1.0531, 0.9024), (60, 300, 600, 900, 1200, 1650, 1820, 1985)),
+        2: ((0.8905, 0.7750, 0.6553), (1100, 1350, 1620)),
+        3: ((0.8204,), (430,)),
+    }[order]
+    waves = np.array(lines[0][::-1])
+    values = np.stack([rows[f"o{order}_x{x}"] for x in lines[1][::-1]])
+    return waves, np.asarray(rows["s"], np.float64), values
+
+
+def wing(s: F64) -> F64:
+    """Share of an order's light per pixel at distance ``s`` [px] in the far wings: 1.4e-4 (|s| / 70)^-1.5."""
+    return WING * (np.abs(s) / WING_AT) ** -WING_POWER
+
+
+def profile(order: int, wavelength: ArrayLike, s: ArrayLike) -> F64:
+    """Share of an order's light per pixel, ``s`` rows from its trace [px], at ``wavelength`` [um] (broadcast).
+
+    The sum over |s| <= 17 px is 1. Linear in wavelength between the measured profiles, the nearest one beyond; between
+    36 and 70 px the measured value at the edge goes over into the common wing.
+    """
+    waves, grid, values = _profiles(order)
+    w, s = np.broadcast_arrays(np.asarray(wavelength, np.float64), np.asarray(s, np.float64))
+    last = max(waves.size - 2, 0)
+    i = np.clip(np.searchsorted(waves, w) - 1, 0, last)
+    t = np.clip((w - waves[i]) / (waves[i + 1] - waves[i]), 0, 1) if waves.size > 1 else np.zeros(w.shape)
+    near = np.clip(s, -TABLE_EDGE, TABLE_EDGE)
+    place = (near - grid[0]) / (grid[1] - grid[0])
+    j = np.clip(place.astype(np.int64), 0, grid.size - 2)
+    u = place - j
+    upper = np.minimum(i + 1, waves.size - 1)
+    inner = (1 - t) * ((1 - u) * values[i, j] + u * values[i, j + 1])
+    inner += t * ((1 - u) * values[upper, j] + u * values[upper, j + 1])
+    far = np.abs(s) > TABLE_EDGE
+    if far.any():
+        away = np.where(far, np.abs(s), TABLE_EDGE)
+        join = np.clip((WING_AT - away) / (WING_AT - TABLE_EDGE), 0, 1)
+        inner = np.where(far, wing(away) * (inner / wing(np.float64(TABLE_EDGE))) ** join, inner)
+    return np.asarray(inner, np.float64)
+
+
+@cache
+def typical_ratio(order: int) -> F64:
+    """(2048,) brightness of order 2 or 3 over order 1's in the same column, WASP-39 (packaged ``soss_counts``)."""
+    x = np.arange(2048.0)
+    first, other = of_order("soss_counts", 1), of_order("soss_counts", order)
+    return np.interp(x, other["x"], other["wasp39"]) / np.interp(x, first["x"], first["wasp39"])
+
+
+def full_traces(traces: F64) -> F64:
+    """Traces (3, x) continued where they are not on the subarray (their wings are), as far as the orders are known.
+
+    The published traces are moved by what order 1 shows: order 3 turns with order 1, order 2 nearly so.
+    """
+    published = published_traces(REFERENCE_ANGLE)[:, : traces.shape[1]]
+    if published.shape != traces.shape:
+        return traces
+    moved = traces[0] - published[0]
+    known = np.isfinite(moved)
+    if not known.any():
+        return traces
+    x = np.arange(traces.shape[1])
+    return np.where(np.isfinite(traces), traces, published + np.interp(x, x[known], moved[known]))
+
+
+def order_fluxes(star: F32, good: NDArray[np.bool_], traces: F64, waves: F64, models: F32 | None = None) -> F64:
+    """(3, x) brightness of every order [unit of ``star`` x px], never negative, 0 where an order is not known.
+
+    Per column least squares with the profiles on the rows near the traces; orders 2 and 3, fainter and partly hidden,
+    are smoothed over columns, and where order 2 lies on order 1's edge it is order 1 times the ratio of the WASP-39
+    table, scaled to what is seen just right of there.
+    """
+    nx = star.shape[1]
+    if models is None:
+        models = profile_images(full_traces(traces), waves, star.shape)
+    rows = np.arange(star.shape[0], dtype=np.float64)[:, None]
+    with np.errstate(invalid="ignore"):
+        near = np.any(np.abs(rows - traces[:, None, :]) <= CORE, axis=0)
+    weight = (near & good).astype(np.float32)
+    values = np.where(good, star, 0).astype(np.float32)
+    normal = np.empty((nx, 3, 3))
+    right = np.empty((nx, 3))
+    weighted = models * weight
+    for a in range(3):
+        right[:, a] = np.einsum("yx,yx->x", weighted[a], values, dtype=np.float64)
+        for b in range(a + 1):
+            normal[:, a, b] = normal[:, b, a] = np.einsum("yx,yx->x", weighted[a], models[b], dtype=np.float64)
+    # an order without rows in this column gets its flux from the neighbours below; keep the system solvable
+    seen = np.diagonal(normal, axis1=1, axis2=2) > 0.3 * np.nanmedian(normal[:, 0, 0])
+    for a in range(3):
+        normal[~seen[:, a], a, :] = normal[~seen[:, a], :, a] = 0
+        normal[~seen[:, a], a, a] = 1
+        right[~seen[:, a], a] = 0
+    raw = np.linalg.solve(normal + 1e-12 * np.eye(3), right[..., None])[..., 0].T
+    raw[~seen.T] = np.nan
+    return _regular(raw, traces)
+
+
+def _regular(raw: F64, traces: F64) -> F64:
+    """Fluxes (3, x) with gaps bridged, orders 2 and 3 smoothed and held to their usual ratio where they are blended."""
+    nx = raw.shape[1]
+    first = np.maximum(_bridge(raw[0]), 0)
+    smooth_first = np.maximum(_smooth(first, 8), 1e-6 * max(first.max(initial=0), 1e-30))
+    out = np.stack([first, np.zeros(nx), np.zeros(nx)])
+    for o in (1, 2):
+        usual = typical_ratio(o + 1)[:nx] if nx <= 2048 else np.zeros(nx)
+        with np.errstate(invalid="ignore"):
+            clear = np.isfinite(raw[o]) & (np.abs(traces[o] - traces[0]) > BLENDED)
+        if o == 2:  # its brightness is known relative to order 1 where it is brightest
+            clear &= usual > 0.3 * usual.max(initial=0)
+        if clear.sum() < 20:
+            out[o] = usual * smooth_first
+            continue
+        x = np.flatnonzero(clear)
+        ratio = raw[o, clear] / smooth_first[clear]
+        # robust over outliers in single columns, then smooth; in the logarithm of ratio over usual ratio, which is flat
+        relative = ratio / np.maximum(usual[clear], 1e-6)
+        relative = _smooth(median_filter(relative, size=min(31, x.size | 1), mode="nearest"), SMOOTHING)
+        relative = np.clip(relative, 0.1, 10)
+        out[o] = np.interp(np.arange(nx), x, relative) * usual * smooth_first
+        if o == 1:  # where it is clear and bright, what is seen counts, not the smoothed ratio
+            own = np.interp(np.arange(nx), x, _smooth(raw[o, clear], 2))
+            share = np.clip((np.arange(nx) - 950) / 100, 0, 1)
+            share[x[-1] + 1 :] = 0
+            out[o] = share * own + (1 - share) * out[o]
+    return np.maximum(out, 0)
+
+
+def _bridge(values: F64) -> F64:
+    fine = np.isfinite(values)
+    if not fine.any():
+        return np.zeros_like(values)
+    x = np.arange(values.size)
+    return np.interp(x, x[fine], values[fine])
+
+
+def _smooth(values: F64, width: float) -> F64:
+    return np.asarray(gaussian_filter1d(values, width, mode="nearest"), np.float64)
+
+
+def profile_images(traces: F64, waves: F64, shape: tuple[int, int]) -> F32:
+    """(3, y, x) share of each order's light in every pixel, wings included; 0 in columns without trace."""
+    ny, nx = shape
+    rows = np.arange(ny, dtype=np.float64)[:, None]
+    out = np.zeros((3, ny, nx), np.float32)
+    for o in range(3):
+        known = np.isfinite(traces[o])
+        if not known.any():
+            continue
+        w = _bridge(waves[o])[known] if np.isfinite(waves[o]).any() else np.full(int(known.sum()), 1.0)
+        out[o][:, known] = profile(o + 1, w[None, :], rows - traces[o, known][None, :])
+    return out
+
+
+def split_orders(star: F32, good: NDArray[np.bool_], traces: F64, wavelengths: F64) -> F32:
+    """(3, y, x) the star's image, shared among the three orders.
+
+    star (y, x): image without sky, may be noisy; good (y, x): which pixels may be used to judge brightness; traces,
+    wavelengths (3, x). Every pixel is divided in the proportion of the orders' models, flux(x) * profile(s) with wings,
+    so that the three add up to ``star``; where no order has light at all it all goes to order 1. A split wrong by a
+    tenth costs order 1 nothing and order 2 a few ppm of depth (methods: orders overlap left of column ~700).
+    """
+    all_traces = full_traces(traces)
+    models = profile_images(all_traces, wavelengths, star.shape)
+    flux = order_fluxes(star, good, traces, wavelengths, models)
+    models *= flux[:, None, :].astype(np.float32)
+    total = models.sum(axis=0)
+    dark = ~(total > 0)
+    models /= np.where(dark, 1, total)
+    models[0][dark] = 1
+    models *= np.nan_to_num(star)
+    return models
+
+
