@@ -43,6 +43,10 @@ SECTIONS = (
     ("baseline", "tsoar.series.baseline", "BaselineParams"),
 )
 
+SKIP_DOC = (
+    "steps to leave out: dq_init, saturation, superbias, refpix, linearity, dark_current, one_over_f, jump, clean"
+)
+
 
 def _found() -> Iterator[tuple[str, type]]:
     for name, module, cls in SECTIONS:
@@ -55,7 +59,7 @@ def _found() -> Iterator[tuple[str, type]]:
 Config: Any = dataclasses.make_dataclass(
     "Config",
     [
-        ("skip", Annotated[tuple[str, ...], doc("steps to leave out")], dataclasses.field(default=())),
+        ("skip", Annotated[tuple[str, ...], doc(SKIP_DOC)], dataclasses.field(default=())),
         ("seed", Annotated[int, Ge(0), doc("of everything random")], dataclasses.field(default=0)),
         *((name, cls, dataclasses.field(default_factory=cls)) for name, cls in _found()),
     ],

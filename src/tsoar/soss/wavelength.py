@@ -70,5 +70,5 @@ def wavelengths(readout: Readout) -> F64:
     x = np.arange(readout.shape[1], dtype=np.float64)
     third = of_order("soss_traces", 3)
     order_3 = np.interp(x, third["x"], third["wavelength"], right=np.nan)
-    order_3 += np.interp(x, third["x"], third["dwl_dpwc"]) * (readout.pwcpos - REFERENCE_ANGLE)
+    order_3 += np.interp(x, third["x"], np.nan_to_num(third["dwl_dpwc"])) * (readout.pwcpos - REFERENCE_ANGLE)
     return np.stack([ORDER_1(x, readout.pwcpos), ORDER_2(x, readout.pwcpos), order_3])
