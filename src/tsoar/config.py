@@ -43,9 +43,7 @@ SECTIONS = (
     ("baseline", "tsoar.series.baseline", "BaselineParams"),
 )
 
-SKIP_DOC = (
-    "steps to leave out: dq_init, saturation, superbias, refpix, linearity, dark_current, one_over_f, jump, clean"
-)
+SKIP_DOC = "steps to leave out: dq_init, saturation, superbias, refpix, linearity, dark_current, one_over_f, jump, clean"
 
 
 def _found() -> Iterator[tuple[str, type]]:

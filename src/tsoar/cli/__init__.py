@@ -75,14 +75,10 @@ loudness = several(
     click.option("--verbose", is_flag=True, help="Say more; show tracebacks."),
 )
 settings = several(
-    click.option(
-        "--config", "config_file", type=click.Path(), metavar="FILE", help="Settings as TOML (see `tsoar config`)."
-    ),
+    click.option("--config", "config_file", type=click.Path(), metavar="FILE", help="Settings as TOML (see `tsoar config`)."),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. jump.threshold=10."),
     click.option("--skip", multiple=True, metavar="STEP", help="Leave a step out."),
-    click.option(
-        "--like", metavar="NAME|run.json", help="Start from 'tutorial', or from everything an earlier run was asked."
-    ),
+    click.option("--like", metavar="NAME|run.json", help="Start from 'tutorial', or from everything an earlier run was asked."),
 )
 reference_files = several(
     click.option("--refs", metavar="DIR|crds", help="Folder of reference files, or crds."),
@@ -209,9 +205,7 @@ def differences(before: dict[str, Any], exposure: Exposure) -> list[str]:
         names = ", ".join(sorted(str(name) for name, _ in then))
         notes.append(f"note: other input than the run that is repeated (that was {names}); products will differ")
     if before.get("tsoar") != __version__:
-        notes.append(
-            f"note: that run was made with tsoar {before.get('tsoar')}, this is {__version__}; products may differ"
-        )
+        notes.append(f"note: that run was made with tsoar {before.get('tsoar')}, this is {__version__}; products may differ")
     return notes
 
 
@@ -313,13 +307,10 @@ def inspect(
         block = look.flagged_ramps(exposure, references, one)
         table = look.saturated_table(block, limits)
         above = int((table["value"] >= table["limit"]).sum())
-        click.echo(
-            f"integration {integration}: {len(table)} pixels flagged SATURATED, {above} of them at or above their limit"
-        )
+        click.echo(f"integration {integration}: {len(table)} pixels flagged SATURATED, {above} of them at or above their limit")
         header = ["row", "column", "first group", "value [DN]", "limit [DN]"]
         rows = [
-            [*(str(r[name]) for name in ("row", "column", "group")), f"{r['value']:.0f}", f"{r['limit']:.0f}"]
-            for r in table
+            [*(str(r[name]) for name in ("row", "column", "group")), f"{r['value']:.0f}", f"{r['limit']:.0f}"] for r in table
         ]
         print_table(header, rows[:limit], right=True)
         if len(rows) > limit:

@@ -44,9 +44,7 @@ def report_bug(error: Exception, verbose: bool) -> None:
     if verbose:
         click.echo(text, err=True)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="tsoar-", suffix="-traceback.txt", delete=False, encoding="utf-8"
-        ) as f:
+        with tempfile.NamedTemporaryFile("w", prefix="tsoar-", suffix="-traceback.txt", delete=False, encoding="utf-8") as f:
             f.write(text)
         say(f"this is a bug in tsoar, please report: {line} (traceback in {f.name})")
     except OSError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from tsoar import flags
 from tsoar.blocks import Ramps, Reference, Slopes
 from tsoar.detector import SaturationParams, dq_init, saturation
 from tsoar.errors import InputError
-from tsoar.io.exposure import Exposure
-from tsoar.io.references import References
+
+if TYPE_CHECKING:
+    from tsoar.io.exposure import Exposure
+    from tsoar.io.references import References
 
 SATURATED_ROW = np.dtype(
     [
