@@ -59,18 +59,20 @@ def shown(quiet: bool) -> Iterator[Progress | None]:
         yield lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
     with Bar(*columns, TimeRemainingColumn(), TextColumn("left"), console=Console(stderr=True)) as bar:
-        tasks = {}
+        tasks: dict[str, TaskID] = {}
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                for task in tasks.values():
-                    bar.stop_task(task)
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
+                for task in tasks.values():  # a stage without a count ends when the next begins
+                    bar.update(task, total=1, completed=1) if bar.tasks[task].total is None else bar.stop_task(task)
+                tasks[stage] = bar.add_task(stage, count="")
+            countable = total > 1 or done == total
+            count = f"{done}/{total}" if total > 1 else ""
+            bar.update(tasks[stage], completed=done, total=total if countable else None, count=count)
 
         yield progress

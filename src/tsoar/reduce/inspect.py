@@ -63,7 +63,9 @@ def flag_counts(block: Ramps | Slopes, wanted: str = "") -> dict[str, dict[str, 
     block : ramps (pixeldq (y, x), groupdq (i, g, y, x)) or slopes (dq (i, y, x)).
     wanted : flag names as `tsoar.flags.value` reads them; then only these, and how many carry any and all of them.
     """
-    arrays = {"dq": block.dq} if isinstance(block, Slopes) else {"pixeldq": block.pixeldq, "groupdq": block.groupdq}
+    arrays: dict[str, NDArray[Any]] = (
+        {"dq": block.dq} if isinstance(block, Slopes) else {"pixeldq": block.pixeldq, "groupdq": block.groupdq}
+    )
     bits = flags.value(wanted)
     if not bits:
         return {name: flags.count(dq) for name, dq in arrays.items()}

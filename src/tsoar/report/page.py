@@ -108,9 +108,7 @@ def page(
         ("settings", "Settings and facts", settings_block(run, diagnostics)),
     ]
     contents = "".join(f'<li><a href="#{escape(a)}">{escape(name)}</a></li>' for a, name, _ in sections)
-    body = "\n".join(
-        f'<section id="{escape(a)}"><h2>{escape(name)}</h2>\n{html}</section>' for a, name, html in sections
-    )
+    body = "\n".join(f'<section id="{escape(a)}"><h2>{escape(name)}</h2>\n{html}</section>' for a, name, html in sections)
     told = "".join(f'<p class="note">Note: {escape(note)}</p>' for note in notes)
     return f"""<!doctype html>
 <html lang="en">
@@ -231,9 +229,7 @@ def run_table(run: Mapping[str, Any]) -> str:
         rows.append((f"reference {kind}".strip(), file_line(record)))
     rows.append(("steps", escape(" → ".join(map(str, run.get("steps", []))))))
     changed = list(changed_settings(run.get("config", {})))
-    rows.append(
-        ("changed settings", "<br>".join(f"<code>{escape(c)}</code>" for c in changed) or "none: all at default")
-    )
+    rows.append(("changed settings", "<br>".join(f"<code>{escape(c)}</code>" for c in changed) or "none: all at default"))
     asked = {k: v for k, v in run.get("options", {}).items() if v not in (None, [], ())}
     rows.append(("options", escape(", ".join(f"{k} = {v}" for k, v in asked.items())) or "none"))
     rows += [("repaired", escape(str(text))) for text in run.get("repairs", [])]
