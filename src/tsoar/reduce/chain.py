@@ -110,7 +110,10 @@ class Recipe:
     """Poisson and read-noise variance (y, x) of unflagged slopes [DN^2 per difference^2]"""
     offset_weight: F32
     image_weight: F32
+    """(y, x) 1/variance [DN^-2] of the last unsaturated group minus the first"""
     sigma2: F32
+    deep_image: F32
+    """(y, x) the deep stack as it is [DN per difference]"""
     near: NDArray[np.bool_]
     put_back: F32 | None
     templates: Templates
@@ -167,8 +170,9 @@ def make_recipe(
         weights,
         (fixed[0], fixed[1]),
         weight,
-        everywhere.astype(np.float32),
+        (everywhere / deep.last_group**2).astype(np.float32),
         difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance),
+        deep.total * np.float32(tgroup),
         near,
         deep_level(deep, bad | near if masked else bad, tgroup) if has_deep else None,
         make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion),
@@ -239,6 +243,7 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
     n, tgroup = r.readout.n_groups - 1, r.readout.tgroup
     table, n_saturated = calibrate(b.raw, b.data, b.dq, r.calibration)
     facts: dict[str, Any] = {"reference_level": table, "n_saturated": n_saturated}
+    shape = None
 
     # 1. what this integration should look like: brightness, motion, width from its mean difference
     if r.has_deep:
@@ -246,10 +251,10 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
         mean_difference(b.data, b.dq, last, SPOILT, b.image)
         deep_model = model_image(r.deep, r.spans, None, tgroup, b.model)
         columns = difference_offset(
-            b.data, 0, last, deep_model, last, r.image_weight / np.float32(last * last), r.one_over_f.clip
+            b.data, 0, last, deep_model, last, r.image_weight, r.one_over_f.clip
         )
         subtract_columns(b.image, columns / np.float32(last))
-        shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
+        shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
         model_image(r.deep, r.spans, shape, tgroup, b.model)
 
     # 2. column offsets of every difference
@@ -275,6 +280,7 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
             flag_two_point(b.data, b.dq, r.noise.gain, r.noise.read2, r.noise.usable, r.jump)
     facts["n_jumps"] = count_jumps(b.dq, r.noise.usable)
 
+    facts["shape"] = shape
     # the star-free windows tell what 1/f noise is left inside columns (needs group-level offsets)
     facts["blank"] = _blank(r, b, norm)
     if "one_over_f" in r.skip or r.one_over_f.level == "slope":
@@ -330,8 +336,10 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
     tgroup, nx = r.readout.tgroup, r.readout.shape[1]
     if r.one_over_f.level == "slope" and "one_over_f" not in r.skip:
         _slope_offsets(r, b)
+        facts["shape"] = None
     np.multiply(b.slope, np.float32(tgroup), out=b.image)
-    shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
+    known = facts.pop("shape", None)  # from the mean difference, and b.model with it; now from the clean slopes
+    shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.model, known)
     model_image(r.deep, r.spans, shape, 1.0, b.model)
     variance = np.add(b.var_p, b.var_r, out=b.work)
     flux, var, filled = (np.empty((3, nx)) for _ in range(3))

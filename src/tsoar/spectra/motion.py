@@ -56,8 +56,10 @@ class Templates:
     """per order (n, 3): row, first and last + 1 column of stretches near its trace"""
     weighted: tuple[F32, ...]
     """per order (3, y, x): inverse variance x (star, gradient, stretch) [1/DN]"""
-    normal: F64
-    """(orders x 3, orders x 3)"""
+    with_width: F64
+    """(orders x 3, orders x 3) covariance of the fit"""
+    without_width: F64
+    """the same with the widths held; their rows and columns are 0"""
     column_normal: F64
     """(orders, 3, 3, x): of each order by itself and column"""
     limit: F32
@@ -111,8 +113,11 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
             other[0] = deep.star[o] * np.float32(tgroup)
             normal[3 * a : 3 * a + 3, 3 * b : 3 * b + 3] = np.einsum("jyx,kyx->jk", w, other, dtype=np.float64)
         columns[a] = np.einsum("jyx,kyx->jkx", w, tables[a], dtype=np.float64)
+    narrow = np.flatnonzero(np.arange(n) % N_TEMPLATES != 2)
+    held = np.zeros((n, n))
+    held[np.ix_(narrow, narrow)] = np.linalg.pinv(normal[np.ix_(narrow, narrow)])
     limit = np.where(weight > 0, variance, np.nan).astype(np.float32)
-    return Templates(tuple(spans), tuple(weighted), normal, columns, limit, tuple(orders))
+    return Templates(tuple(spans), tuple(weighted), np.linalg.pinv(normal), held, columns, limit, tuple(orders))
 
 
 @kernel
@@ -188,9 +193,9 @@ def _column_start(sums: F64, t: Templates) -> F64:
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = (n[1, 1] * b[0] - n[0, 1] * b[1]) / det
             shift = (n[0, 0] * b[1] - n[0, 1] * b[0]) / det
-            know = det / n[1, 1], det / n[0, 0]
-        start[3 * a] = weighted_median(scale, np.sqrt(know[0]))
-        start[3 * a + 1] = weighted_median(shift, np.sqrt(know[1]))
+            know = np.sqrt(det / n[1, 1]), np.sqrt(det / n[0, 0])
+        start[3 * a] = weighted_median(scale, know[0])
+        start[3 * a + 1] = weighted_median(shift, know[1])
     return start
 
 
@@ -205,7 +210,15 @@ def weighted_median(values: F64, weights: F64) -> float:
 
 
 def fit_shape(
-    image: F32, deep: Deep, t: Templates, spans: NDArray[np.int32], factor: float, params: MotionParams, work: F32
+    image: F32,
+    deep: Deep,
+    t: Templates,
+    spans: NDArray[np.int32],
+    factor: float,
+    params: MotionParams,
+    model: F32,
+    start: Shape | None = None,
+    plain: F32 | None = None,
 ) -> Shape:
     """Brightness, motion and width of one integration.
 
@@ -213,29 +226,25 @@ def fit_shape(
     ----------
     image : (y, x) float32, column offsets removed, in units of the templates (DN per difference); NaN = not known.
     factor : from the deep stack's DN/s to those units (tgroup).
-    work : (y, x) float32 scratch for the model.
+    model : (y, x) float32; with ``start`` it holds the model of that shape, else it is scratch.
+    start : what is known of the shape already; without it the columns are asked one by one first.
+    plain : (y, x) the deep stack's own image in the same units, if it is at hand.
     """
-    n = len(t.orders)
-    model = model_image(deep, spans, None, factor, work)
-    x = _column_start(_project_all(image, model, t, np.inf), t)
-    use_width = False
-    wide = np.arange(3 * n) % 3 == 2
-    covariance = np.zeros((3 * n, 3 * n))
-    for step in range(4):
-        shape = _shape(x, covariance, t)
-        model = model_image(deep, spans, shape, factor, work)
-        b = _project_all(image, model, t, params.clip).sum(axis=2).ravel()
-        free = np.ones(3 * n, bool) if use_width or step < 2 else ~wide
-        covariance = np.zeros((3 * n, 3 * n))
-        covariance[np.ix_(free, free)] = np.linalg.pinv(t.normal[np.ix_(free, free)])
-        change = covariance @ b
-        x = np.where(free, x + _per_scale(change, x), x)
-        if step == 1:
-            err = np.sqrt(np.abs(np.diag(covariance)))
-            use_width = bool(np.any(np.abs(x[wide]) > params.width_above * np.maximum(err[wide], 1e-12)))
-            if not use_width:
-                x[wide] = 0.0
-    return _shape(x, covariance, t)
+    if start is None:
+        plain = model_image(deep, spans, None, factor, model) if plain is None else plain
+        x = _column_start(_project_all(image, plain, t, np.inf), t)
+        model_image(deep, spans, _shape(x, t.without_width, t), factor, model)
+    else:
+        x = np.ravel([[start.scale[o] - 1, start.shift[o], start.width[o]] for o in t.orders]).astype(np.float64)
+    wide = np.arange(x.size) % N_TEMPLATES == 2
+    b = _project_all(image, model, t, params.clip).sum(axis=2).ravel()
+    full = x + _per_scale(t.with_width @ b, x)
+    err = np.sqrt(np.abs(np.diag(t.with_width)))
+    if not np.any(np.abs(full[wide]) > params.width_above * np.maximum(err[wide], 1e-12)) and not x[wide].any():
+        return _shape(x + _per_scale(t.without_width @ b, x), t.without_width, t)
+    model_image(deep, spans, _shape(full, t.with_width, t), factor, model)  # a wider profile: once more from there
+    b = _project_all(image, model, t, params.clip).sum(axis=2).ravel()
+    return _shape(full + _per_scale(t.with_width @ b, full), t.with_width, t)
 
 
 def _per_scale(change: F64, x: F64) -> F64:
