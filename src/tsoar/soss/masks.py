@@ -24,5 +24,5 @@ def trace_mask(traces: F64, shape: tuple[int, int], radius: float, orders: Seque
     [[1, 0], [1, 0], [1, 0], [0, 0]]
     """
     chosen = traces[[order - 1 for order in orders]]
-    mask: NDArray[np.bool_] = (distance(chosen, shape) <= radius).any(axis=0)
-    return mask
+    near: NDArray[np.bool_] = np.any(distance(chosen, shape) <= radius, axis=0)
+    return near

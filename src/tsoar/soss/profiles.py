@@ -46,9 +46,9 @@ def _profiles(order: int) -> tuple[F64, F64, F64]:
     return waves, np.asarray(rows["s"], np.float64), values
 
 
-def wing(s: F64) -> F64:
+def wing(s: F64 | float) -> F64:
     """Share of an order's light per pixel at distance ``s`` [px] in the far wings: 1.4e-4 (|s| / 70)^-1.5."""
-    return WING * (np.abs(s) / WING_AT) ** -WING_POWER
+    return np.asarray(WING * (np.abs(s) / WING_AT) ** -WING_POWER, np.float64)
 
 
 def profile(order: int, wavelength: ArrayLike, s: ArrayLike) -> F64:
@@ -73,16 +73,20 @@ def profile(order: int, wavelength: ArrayLike, s: ArrayLike) -> F64:
     if far.any():
         away = np.where(far, np.abs(s), TABLE_EDGE)
         join = np.clip((WING_AT - away) / (WING_AT - TABLE_EDGE), 0, 1)
-        inner = np.where(far, wing(away) * (inner / wing(np.float64(TABLE_EDGE))) ** join, inner)
+        inner = np.where(far, wing(away) * (inner / wing(TABLE_EDGE)) ** join, inner)
     return np.asarray(inner, np.float64)
 
 
 @cache
 def typical_ratio(order: int) -> F64:
-    """(2048,) brightness of order 2 or 3 over order 1's in the same column, WASP-39 (packaged ``soss_counts``)."""
+    """(2048,) brightness of order 2 or 3 over order 1's in the same column, WASP-39 (packaged ``soss_counts``).
+
+    Beyond its table an order fades to nothing within 160 columns.
+    """
     x = np.arange(2048.0)
     first, other = of_order("soss_counts", 1), of_order("soss_counts", order)
-    return np.interp(x, other["x"], other["wasp39"]) / np.interp(x, first["x"], first["wasp39"])
+    fade = np.clip(1 - (x - other["x"][-1]) / 160, 0, 1)
+    return np.interp(x, other["x"], other["wasp39"]) / np.interp(x, first["x"], first["wasp39"]) * fade
 
 
 def full_traces(traces: F64) -> F64:
@@ -129,7 +133,7 @@ def order_fluxes(star: F32, good: NDArray[np.bool_], traces: F64, waves: F64, mo
         normal[~seen[:, a], a, :] = normal[~seen[:, a], :, a] = 0
         normal[~seen[:, a], a, a] = 1
         right[~seen[:, a], a] = 0
-    raw = np.linalg.solve(normal + 1e-12 * np.eye(3), right[..., None])[..., 0].T
+    raw: F64 = np.asarray(np.linalg.solve(normal + 1e-12 * np.eye(3), right[..., None])[..., 0].T, np.float64)
     raw[~seen.T] = np.nan
     return _regular(raw, traces)
 
@@ -208,5 +212,3 @@ def split_orders(star: F32, good: NDArray[np.bool_], traces: F64, wavelengths: F
     models[0][dark] = 1
     models *= np.nan_to_num(star)
     return models
-
-

@@ -1,4 +1,8 @@
-"""The subarrays of SOSS in numbers (instrument.md 1)."""
+"""The subarrays of SOSS in numbers: where they lie, how they are clocked, which pixels see no light.
+
+Sources: headers of the reference files superbias_0111, dark_0111 and dark_0114; frame times as mirage's
+``calc_frame_time``; reference pixels as seen (~0 DN/s) in WASP-39 and BD+60 1753.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,14 @@ from numpy.typing import NDArray
 
 from tsoar.blocks import F64, Readout
 
-PIXEL_TIME = 10e-6
+PIXEL_CLOCK = 10e-6
 """time of a pixel's read [s]"""
 OVERHEAD = 12
 """pixel times between two columns"""
+DETECTOR = 2048
+"""rows and columns of the detector"""
+REFERENCE_EDGE = 4
+"""rows and columns at each side of the detector that see no light"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +32,29 @@ class Subarray:
     """SUBSTRT1, SUBSTRT2"""
     tframe: float
     """[s]"""
-    reference_rows: slice
-    """rows that see no light"""
+    outputs: int
+    """amplifiers, which read as many stripes of rows at the same time"""
+    reference_rows: tuple[int, ...]
+    """rows that see no light; the columns are 0-3 and 2044-2047 everywhere"""
     row_offset: int
     """rows of SUBSTRIP256 below its row 0"""
 
 
 SUBARRAYS = {
-    "SUBSTRIP256": Subarray((256, 2048), (1, 1793), 5.494, slice(252, 256), 0),
-    "SUBSTRIP96": Subarray((96, 2048), (1, 1803), 2.214, slice(0, 0), 10),
+    "SUBSTRIP256": Subarray((256, 2048), (1, 1793), 5.494, 1, (252, 253, 254, 255), 0),
+    "SUBSTRIP96": Subarray((96, 2048), (1, 1803), 2.214, 1, (), 10),
+    "FULL": Subarray((2048, 2048), (1, 1), 10.73677, 4, (0, 1, 2, 3, 2044, 2045, 2046, 2047), -1792),
 }
 
 
 def reference_pixels(readout: Readout) -> NDArray[np.bool_]:
-    """(y, x) True where pixels see no light: 4 columns on each side, and in SUBSTRIP256 the 4 top rows."""
-    out = np.zeros(readout.shape, bool)
-    out[:, :4] = out[:, -4:] = True
-    out[SUBARRAYS[readout.subarray].reference_rows] = True
-    return out
+    """(y, x) True where pixels see no light: 4 at each side of the *detector*, so SUBSTRIP96 has no reference rows."""
+    sides = []
+    for first, n in zip(readout.corner[::-1], readout.shape, strict=True):
+        place = np.arange(first - 1, first - 1 + n)
+        sides.append((place < REFERENCE_EDGE) | (place >= DETECTOR - REFERENCE_EDGE))
+    dark: NDArray[np.bool_] = sides[0][:, None] | sides[1][None, :]
+    return dark
 
 
 def row_offset(subarray: str) -> int:
@@ -49,13 +62,15 @@ def row_offset(subarray: str) -> int:
     return SUBARRAYS[subarray].row_offset
 
 
-def pixel_clock(readout: Readout) -> F64:
+def pixel_time(readout: Readout) -> F64:
     """(y, x) time of every pixel's read after the frame's first [s].
 
     Columns are read from high x to low, pixels of a column from high y to low (FASTAXIS -2, SLOWAXIS -1), 10 us a pixel
-    and 12 pixels between columns.
+    and 12 pixels between columns (taken to come after a column; not documented). FULL is read by four amplifiers, 512
+    rows each; that they all run the same way is an assumption.
     """
-    ny, nx = readout.shape
-    x, y = np.arange(nx), np.arange(ny)[:, None]
-    clock: F64 = ((nx - 1 - x) * (ny + OVERHEAD) + (ny - 1 - y)) * PIXEL_TIME
+    nx = readout.shape[1]
+    ny = readout.shape[0] // SUBARRAYS[readout.subarray].outputs
+    x, y = np.arange(nx), np.arange(readout.shape[0])[:, None] % ny
+    clock: F64 = (((nx - 1 - x) * (ny + OVERHEAD) + (ny - 1 - y)) * PIXEL_CLOCK).astype(np.float64)
     return clock

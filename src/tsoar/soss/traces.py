@@ -1,4 +1,4 @@
-"""Where the orders are expected, from the pupil-wheel angle (rows A5, C2).
+"""Where the orders are expected, from the pupil-wheel angle (row C2).
 
 Reference traces at 245.76 deg rotated about a pivot by the wheel's offset (PASTASOSS, Baines et al. 2023, arXiv
 2311.07769, good to 0.1 px); order 3 turns about order 1's pivot within the errors (instrument.md 2).
@@ -6,7 +6,7 @@ Reference traces at 245.76 deg rotated about a pivot by the wheel's offset (PAST
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -15,19 +15,22 @@ from tsoar.blocks import F64, Readout
 from tsoar.errors import InputError
 from tsoar.soss.subarrays import row_offset
 from tsoar.soss.tables import of_order
-from tsoar.soss.wavelength import REFERENCE_ANGLE
 
+REFERENCE_ANGLE = 245.76
+"""pupil-wheel angle of the reference traces [deg]"""
 PIVOTS = ((1887.0, 54.0), (1677.0, 200.0), (1887.0, 54.0))
 """(column, row) about which each order's trace turns"""
 ANGLE_LIMIT = 0.25
 """wheel angles further than this from the reference are outside the model [deg]"""
+ORDER_3_END = 850
+"""columns from here on order 3 is known no better than to a pixel, and faint"""
 
 
-@cache
+@lru_cache(32)
 def published_traces(angle: float) -> F64:
-    """(3, 2048) rows of the orders on SUBSTRIP256 [px] at wheel ``angle`` [deg]; NaN where the tables end.
+    """(3, 2048) rows of the orders on SUBSTRIP256 [px] at wheel ``angle`` [deg]; NaN where they are not known.
 
-    Rows above the subarray are kept: the wings of what lies there are on it.
+    Rows above the subarray and the faint end of order 3 are kept: they send wings to where other things are measured.
     """
     x = np.arange(2048, dtype=np.float64)
     turn = np.deg2rad(angle - REFERENCE_ANGLE)
@@ -44,7 +47,7 @@ def published_traces(angle: float) -> F64:
 
 
 def expected_traces(readout: Readout, pwcpos: float | None = None) -> F64:
-    """(3, x) rows of orders 1, 2, 3 on the subarray [px]; NaN where an order is not on it.
+    """(3, x) rows of orders 1, 2, 3 on the subarray [px]; NaN where an order is not on it, or not known.
 
     Raises
     ------
@@ -57,5 +60,6 @@ def expected_traces(readout: Readout, pwcpos: float | None = None) -> F64:
             f"pupil-wheel angle PWCPOS = {angle} deg: expected {REFERENCE_ANGLE} +- {ANGLE_LIMIT}; is this a SOSS exposure?"
         )
     out = published_traces(float(angle))[:, : readout.shape[1]] - row_offset(readout.subarray)
+    out[2, ORDER_3_END:] = np.nan
     out[(out < -0.5) | (out > readout.shape[0] - 0.5)] = np.nan
     return out

@@ -2,7 +2,8 @@
 
 Orders 1 and 2: polynomials of PASTASOSS (Baines et al. 2023, arXiv 2311.07769; spacetelescope/pastasoss 1.2,
 ``jwst_niriss_gr700xd_wavelength_model_order1.json`` and ``..._order2_002.json``, BSD-3). Order 3: the table of traces,
-shifted linearly with the angle. Monochromatic lines are taken as vertical (the TILT of the spectrace reference is 0).
+good to 0.5 px; its change with the angle is not known, so there is none (0.3 to 0.5 px for 0.05 deg in the other orders).
+Monochromatic lines are taken as vertical (the TILT of the spectrace reference is 0).
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from tsoar.blocks import F64, Readout
+from tsoar.soss.masks import distance
 from tsoar.soss.tables import of_order
-
-REFERENCE_ANGLE = 245.76
-"""pupil-wheel angle of the reference traces [deg]"""
+from tsoar.soss.traces import REFERENCE_ANGLE, expected_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,31 @@ ORDER_2 = Polynomial(
 )
 
 
-def wavelengths(readout: Readout) -> F64:
-    """(3, x) wavelengths [um]; order 3 NaN beyond the columns its table is reliable in (x < 850)."""
-    x = np.arange(readout.shape[1], dtype=np.float64)
+def column_wavelengths(pwcpos: float) -> F64:
+    """(3, 2048) wavelengths [um] of all detector columns at wheel angle ``pwcpos`` [deg], on the subarray or not."""
+    x = np.arange(2048, dtype=np.float64)
     third = of_order("soss_traces", 3)
-    order_3 = np.interp(x, third["x"], third["wavelength"], right=np.nan)
-    order_3 += np.interp(x, third["x"], np.nan_to_num(third["dwl_dpwc"])) * (readout.pwcpos - REFERENCE_ANGLE)
-    return np.stack([ORDER_1(x, readout.pwcpos), ORDER_2(x, readout.pwcpos), order_3])
+    return np.stack([ORDER_1(x, pwcpos), ORDER_2(x, pwcpos), CubicSpline(third["x"], third["wavelength"])(x)])
+
+
+def wavelengths(readout: Readout) -> F64:
+    """(3, x) wavelengths [um]; NaN where an order is not on the subarray, or not known (order 3 from column 850 on).
+
+    Raises
+    ------
+    InputError
+        For a wheel angle outside the model (245.76 +- 0.25 deg).
+    """
+    here = np.isfinite(expected_traces(readout))
+    return np.where(here, column_wavelengths(readout.pwcpos)[:, : readout.shape[1]], np.nan)
+
+
+def wavelength_map(readout: Readout, traces: F64 | None = None, radius: float = 25.0) -> F64:
+    """(3, y, x) wavelength of every pixel [um]: its column's, NaN where an order is not on the column.
+
+    With ``traces`` (3, x) also NaN further than ``radius`` [px] from an order's trace.
+    """
+    out = np.repeat(wavelengths(readout)[:, None, :], readout.shape[0], axis=1)
+    if traces is not None:
+        out[distance(traces, readout.shape) > radius] = np.nan
+    return out
