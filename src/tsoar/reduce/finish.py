@@ -1,4 +1,4 @@
-"""From the stream's series to the products: errors completed, outliers replaced, datasets and numbers with verdicts."""
+"""From the stream's series to datasets: errors completed, outliers replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tsoar.blocks import F64
 from tsoar.config import Config
 from tsoar.reduce.chain import Recipe
-from tsoar.series.baseline import Baseline
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.clean import replace_outliers
 from tsoar.spectra.extract import one_over_f_excess
@@ -171,17 +170,3 @@ def deep_dataset(recipe: Recipe, digest: str) -> xr.Dataset:
     }
     attrs = {k: v for k, v in deep.facts.items() if isinstance(v, (int, float, str))}
     return xr.Dataset(data, {"order": ORDERS}, attrs | {"settings": digest, "Conventions": "CF-1.10"})
-
-
-def number(value: float | None, unit: str, criterion: str, low: float, high: float, doubtful: float = 0.25) -> dict[str, Any]:
-    """A number with its criterion and verdict: good inside [low, high], "look here" up to ``doubtful`` of it beyond, else bad."""
-    if value is None or not np.isfinite(value):
-        return {"value": None, "unit": unit, "criterion": criterion, "verdict": "not measured"}
-    span = doubtful * max(abs(high), abs(low)) if np.isfinite(high) else doubtful * abs(low)
-    verdict = "good" if low <= value <= high else "look here" if low - span <= value <= high + span else "bad"
-    return {"value": float(f"{value:.6g}"), "unit": unit, "criterion": criterion, "verdict": verdict}
-
-
-def event_text(baseline: Baseline) -> str:
-    """How the baseline was found, in words."""
-    return baseline.how
