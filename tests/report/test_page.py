@@ -9,8 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tsoar.config import load, to_dict
-from tsoar.errors import InputError
-from tsoar.report.page import number_rows, page, png, read_diagnostics, short, write_report, written
+from tsoar.report.page import number_rows, page, png, short, write_report, written
 
 
 def number(value, verdict, unit="", criterion="0.93 to 1.05"):
@@ -148,14 +147,3 @@ def test_numbers_for_people():
     assert short([1.0, 2.0]) == "[1, 2]"
     assert short(list(range(9))).endswith("... 9 values]")
     assert number_rows({"numbers": {"a": number(2.0, "bad", "ppm")}}) == [("a", "2 ppm", "0.93 to 1.05", "bad")]
-
-
-def test_diagnostics_that_are_not_there(tmp_path):
-    with pytest.raises(InputError, match="expected the folder of a finished run"):
-        read_diagnostics(tmp_path / "diagnostics.json")
-    (tmp_path / "diagnostics.json").write_text("[1")
-    with pytest.raises(InputError, match="not JSON"):
-        read_diagnostics(tmp_path / "diagnostics.json")
-    (tmp_path / "diagnostics.json").write_text("[1]")
-    with pytest.raises(InputError, match="not the diagnostics"):
-        read_diagnostics(tmp_path / "diagnostics.json")

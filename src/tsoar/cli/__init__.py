@@ -332,10 +332,11 @@ def report(out: str) -> None:
 
     Each with criterion and verdict; OUT is the folder of the run.
     """
-    from tsoar.report.page import number_rows, read_diagnostics
+    from tsoar.io.datasets import read_json
+    from tsoar.report.page import number_rows
 
     folder = Path(out)
-    diagnostics = read_diagnostics(folder / "diagnostics.json")
+    diagnostics = read_json(folder / "diagnostics.json")
     print_table(["number", "value", "criterion", "verdict"], [list(row) for row in number_rows(diagnostics)])
     for note in diagnostics.get("notes", []):
         click.echo(f"note: {plain(note)}")

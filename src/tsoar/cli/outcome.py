@@ -67,11 +67,11 @@ class Commands(click.Group):
             sys.stderr.close()
             ctx.exit(0)
         except Exception as error:
-            if disk_full(error):
-                say(f"disk full: {error}; make room or choose another folder with --out")
-                ctx.exit(2)
             if isinstance(error, TsoarError):
                 say(error)
+                ctx.exit(2)
+            if disk_full(error):
+                say(f"disk full: {error}; make room or choose another folder with --out")
                 ctx.exit(2)
             if isinstance(error, MemoryError):
                 say("out of memory; try fewer --workers")

@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsoar.errors import InputError
+from tsoar.io.datasets import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,7 +89,7 @@ def write_report(
     figures : anchor, title, matplotlib Figure, caption.
     notes : what the reader must know, one sentence each.
     """
-    path.write_text(page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes), "utf-8")
+    write_text(page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes), path)
 
 
 def page(
@@ -132,19 +132,6 @@ def page(
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
-
-
-def read_diagnostics(path: Path) -> dict[str, Any]:
-    """diagnostics.json of a run; an InputError in one line when it is not there."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected the folder of a finished run") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); run `tsoar run` again") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: not the diagnostics of a run")
-    return found
 
 
 def written(value: Any) -> str:
