@@ -1,1 +1,1 @@
-"""(filled with the room)"""
+"""Files at the edge: exposures and references in, products out."""
