@@ -37,8 +37,8 @@ class Exposure:
 
 
 class References:
-    def kinds(self):
-        return ("saturation",)
+    def have(self, kind):
+        return kind == "saturation"
 
     def cut(self, kind, readout):
         return Reference(kind, np.full((4, 5), 50000, np.float32), None, readout.corner)
@@ -60,8 +60,8 @@ def library(monkeypatch):
             raise ExposureError("broken: not FITS\x1b[2J, expected an uncal file")
         return Exposure()
 
-    def references(source, **options):
-        asked["refs"], asked["ref"] = source, options["overrides"]
+    def references(path, *, crds, exposure, **single):
+        asked.update(refs=path, crds=crds, ref=single)
         return References()
 
     def run(exposure, references, **options):
@@ -81,7 +81,7 @@ def library(monkeypatch):
         return SimpleNamespace(rows=lambda: [row], notes=("few groups",))
 
     module("tsoar.io.exposure", open_exposure=open_exposure)
-    module("tsoar.io.references", references=references)
+    module("tsoar.io.references", references=references, KINDS=("gain", "saturation"))
     module("tsoar.reduce.run", run=run)
     module("tsoar.reduce.plan", make_plan=make_plan)
     return asked
@@ -118,6 +118,9 @@ def test_run_hands_everything_on(library):
 
 
 def test_run_by_default(library):
+    assert call("run", "a", "--out", "o", "--refs", "crds").exit_code == 0
+    assert (library["refs"], library["crds"]) == (None, True), "asked for by name only"
+    library.clear()
     assert call("run", "a", "--out", "o").exit_code == 0
     assert library["references"] is None
     assert library["config"] == load()
@@ -202,6 +205,7 @@ def test_a_bug_asks_for_a_report_and_keeps_the_traceback(library):
         ["run", "a", "--out", "o", "--workers", "0"],
         ["run", "a", "--out", "o", "--products", "none"],
         ["run", "a", "--out", "o", "--ref", "gain"],
+        ["run", "a", "--out", "o", "--ref", "path=x"],
         ["run", "a", "--out", "o", "--set", "jump.treshold=3"],
         ["run", "a", "--out", "o", "--config", "/nowhere/x.toml"],
         ["run", "a", "--out", "o", "--like", "nobody"],

@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib
 import json
 import math
 import re
 import tomllib
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -24,45 +23,39 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from annotated_types import DocInfo, Ge, GroupedMetadata, Gt, Le, Lt, Unit
 
+from tsoar.detector import JumpParams, OneOverFParams, RampFitParams, RefpixParams, SaturationParams
 from tsoar.errors import ConfigError
 from tsoar.params import doc
-
-SECTIONS = (
-    ("survey", "tsoar.spectra.deep", "SurveyParams"),
-    ("saturation", "tsoar.detector.saturation", "SaturationParams"),
-    ("refpix", "tsoar.detector.refpix", "RefpixParams"),
-    ("one_over_f", "tsoar.detector.one_over_f", "OneOverFParams"),
-    ("jump", "tsoar.detector.jump", "JumpParams"),
-    ("ramp_fit", "tsoar.detector.ramp_fit", "RampFitParams"),
-    ("background", "tsoar.soss.background", "BackgroundParams"),
-    ("centroids", "tsoar.spectra.centroids", "CentroidParams"),
-    ("traces", "tsoar.spectra.trace", "TraceParams"),
-    ("motion", "tsoar.spectra.motion", "MotionParams"),
-    ("extract", "tsoar.spectra.extract", "ExtractParams"),
-    ("clean", "tsoar.spectra.clean", "CleanParams"),
-    ("baseline", "tsoar.series.baseline", "BaselineParams"),
-)
-
-SKIP_DOC = "steps to leave out: dq_init, saturation, superbias, refpix, linearity, dark_current, one_over_f, jump, clean"
+from tsoar.series.baseline import BaselineParams
+from tsoar.soss.background import BackgroundParams
+from tsoar.spectra.clean import CleanParams
+from tsoar.spectra.deep import SurveyParams
+from tsoar.spectra.extract import ExtractParams
+from tsoar.spectra.motion import MotionParams
+from tsoar.spectra.trace import TraceParams
 
 
-def _found() -> Iterator[tuple[str, type]]:
-    for name, module, cls in SECTIONS:
-        try:
-            yield name, getattr(importlib.import_module(module), cls)
-        except (ImportError, AttributeError):
-            continue
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of a run. Sections are the parameters of the steps; steps without any have no section."""
 
-
-Config: Any = dataclasses.make_dataclass(
-    "Config",
-    [
-        ("skip", Annotated[tuple[str, ...], doc(SKIP_DOC)], dataclasses.field(default=())),
-        ("seed", Annotated[int, Ge(0), doc("of everything random")], dataclasses.field(default=0)),
-        *((name, cls, dataclasses.field(default_factory=cls)) for name, cls in _found()),
-    ],
-    frozen=True,
-)
+    skip: Annotated[
+        tuple[str, ...],
+        doc("steps to leave out: dq_init, saturation, superbias, refpix, linearity, dark_current, one_over_f, jump, clean"),
+    ] = ()
+    seed: Annotated[int, Ge(0), doc("of everything random")] = 0
+    survey: SurveyParams = field(default_factory=SurveyParams)
+    saturation: SaturationParams = field(default_factory=SaturationParams)
+    refpix: RefpixParams = field(default_factory=RefpixParams)
+    one_over_f: OneOverFParams = field(default_factory=OneOverFParams)
+    jump: JumpParams = field(default_factory=JumpParams)
+    ramp_fit: RampFitParams = field(default_factory=RampFitParams)
+    background: BackgroundParams = field(default_factory=BackgroundParams)
+    traces: TraceParams = field(default_factory=TraceParams)
+    motion: MotionParams = field(default_factory=MotionParams)
+    extract: ExtractParams = field(default_factory=ExtractParams)
+    clean: CleanParams = field(default_factory=CleanParams)
+    baseline: BaselineParams = field(default_factory=BaselineParams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +126,27 @@ def _key(path: str, annotation: Any, default: Any) -> Key:
     return Key(path, kind, annotation, default, unit, text, tuple(limits))
 
 
-def _sections() -> dict[str, type]:
-    hints = get_type_hints(Config, include_extras=True)
-    return {f.name: hints[f.name] for f in dataclasses.fields(Config) if dataclasses.is_dataclass(hints[f.name])}
+def _walk(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Path, value and annotation of every section and setting below a section."""
+    hints = get_type_hints(type(node), include_extras=True)
+    for f in dataclasses.fields(node):
+        path, value = prefix + f.name, getattr(node, f.name)
+        yield path, value, hints[f.name]
+        if dataclasses.is_dataclass(value):
+            yield from _walk(value, path + ".")
+
+
+@functools.cache
+def sections() -> dict[str, type]:
+    """The parameter class of every section, by dotted path."""
+    return {path: type(value) for path, value, _ in _walk(Config()) if dataclasses.is_dataclass(value)}
 
 
 @functools.cache
 def keys() -> dict[str, Key]:
     """Every setting by dotted path, in the order of the tree."""
-    default = Config()
-    out = {}
-    hints = get_type_hints(Config, include_extras=True)
-    for f in dataclasses.fields(Config):
-        if f.name not in _sections():
-            out[f.name] = _key(f.name, hints[f.name], getattr(default, f.name))
-            continue
-        section = getattr(default, f.name)
-        inner = get_type_hints(type(section), include_extras=True)
-        for g in dataclasses.fields(section):
-            path = f"{f.name}.{g.name}"
-            out[path] = _key(path, inner[g.name], getattr(section, g.name))
-    return out
+    every = ((path, value, hint) for path, value, hint in _walk(Config()) if path not in sections())
+    return {path: _key(path, hint, value) for path, value, hint in every}
 
 
 # -- in ---------------------------------------------------------------------------------------------------------------
@@ -253,43 +246,43 @@ def _override(text: str) -> dict[str, Any]:
 
 def _flatten(tree: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Dotted paths; refuses keys that do not exist, all of them at once."""
-    flat, problems = {}, []
-    sections = _sections()
-    for name, value in tree.items():
-        if name not in sections:
-            if name not in keys():
-                problems.append(_unknown(name, sections))
-            flat[name] = value
-            continue
-        if not isinstance(value, Mapping):
-            problems.append(f"{name} is a section: expected {name}.KEY, e.g. {next(_within(name), name)}")
-            continue
-        for inner, v in value.items():
-            path = f"{name}.{inner}"
-            if path not in keys():
-                problems.append(_unknown(path, sections))
-            flat[path] = v
+    flat: dict[str, Any] = {}
+    problems = []
+
+    def visit(node: Mapping[str, Any], prefix: str) -> None:
+        for name, value in node.items():
+            path = f"{prefix}{name}"
+            if path in keys():
+                flat[path] = value
+            elif path not in sections():
+                problems.append(_unknown(path))
+            elif isinstance(value, Mapping):
+                visit(value, path + ".")
+            else:
+                example = next(key for key in keys() if key.startswith(path + "."))
+                problems.append(f"{path} is a section: expected {path}.KEY, e.g. {example}")
+
+    visit(tree, "")
     if problems:
         raise ConfigError(f"{source}: {'; '.join(problems)}")
     return flat
 
 
-def _within(section: str) -> Iterator[str]:
-    return (path for path in keys() if path.startswith(section + "."))
+def _inside(section: str) -> list[str]:
+    """Sections and settings directly inside a section ("" for the top)."""
+    return [path for path in [*sections(), *keys()] if path.rpartition(".")[0] == section]
 
 
-def _unknown(path: str, sections: Mapping[str, Any]) -> str:
-    section, _, last = path.rpartition(".")
-    inside = [p.rpartition(".")[2] for p in _within(section)]
-    near = [f"{section}.{n}" for n in get_close_matches(last, inside, 1)]
-    if not section:
-        near = get_close_matches(last, [*sections, *(k for k in keys() if "." not in k)], 1)
-    # the right name in the wrong section, then anything that looks like it
-    near = near or [p for p in keys() if p.rpartition(".")[2] == last][:1] or get_close_matches(path, keys(), 1)
+def _unknown(path: str) -> str:
+    section, _, name = path.rpartition(".")
+    # a misspelt name in this section, the right name in the wrong section, anything that looks like it
+    here = {inside.rpartition(".")[2]: inside for inside in _inside(section)}
+    near = [here[match] for match in get_close_matches(name, here, 1)]
+    near = near or [key for key in keys() if key.rpartition(".")[2] == name]
+    near = near or get_close_matches(path, keys(), 1)
     if near:
         return f"{path} does not exist; did you mean {near[0]}?"
-    known = ", ".join(_within(section)) if section else ", ".join([*sections, "skip", "seed"])
-    return f"{path} does not exist; there is {known}"
+    return f"{path} does not exist; there is {', '.join(_inside(section))}"
 
 
 @functools.cache
@@ -343,10 +336,19 @@ def _build(flat: Mapping[str, Any]) -> Config:
             problems.append(problem)
     if problems:
         raise ConfigError("; ".join(problems))
-    arguments = {path: v for path, v in values.items() if "." not in path}
-    for name, cls in _sections().items():
-        arguments[name] = cls(**{p.partition(".")[2]: v for p, v in values.items() if p.startswith(name + ".")})
-    return Config(**arguments)
+
+    def section(cls: type, prefix: str) -> Any:
+        given = {}
+        for f in dataclasses.fields(cls):
+            path = prefix + f.name
+            if path in sections():
+                given[f.name] = section(sections()[path], path + ".")
+            elif path in values:
+                given[f.name] = values[path]
+        return cls(**given)
+
+    config: Config = section(Config, "")
+    return config
 
 
 # -- out --------------------------------------------------------------------------------------------------------------
@@ -394,17 +396,16 @@ def template(config: Config | None = None) -> str:
     """Settings as commented TOML, ready to be edited: the default, or those of ``config``."""
     config = config if config is not None else Config()
     lines = ["# Settings of tsoar. Keep what you change; what is not given stays at its default."]
-    sections = _sections()
-    section = ""
-    for path, key in keys().items():
-        name, _, last = path.rpartition(".")
-        if name != section:
-            section = name
-            lines += ["", *(f"# {line}" for line in _first_paragraph(sections[name])), f"[{name}]"]
-        value = get(config, path)
-        notes = [f"{key.expected}", *([f"default {_toml(key.default)}"] if value != key.default else [])]
-        lines.append(f"# {key.text} ({'; '.join(notes)})")
-        lines.append(f"# {last} =" if value is None else f"{last} = {_toml(value)}")
+    for section in ["", *sections()]:
+        if section:
+            lines += ["", *(f"# {line}" for line in _first_paragraph(sections()[section])), f"[{section}]"]
+        for path in _inside(section):
+            if path in sections():
+                continue
+            key, name, value = keys()[path], path.rpartition(".")[2], get(config, path)
+            changed = f"; default {_toml(key.default)}" if value != key.default else ""
+            lines.append(f"# {key.text} ({key.expected}{changed})")
+            lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
     return "\n".join(lines) + "\n"
 
 

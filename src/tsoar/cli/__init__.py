@@ -100,18 +100,22 @@ def cli() -> None:
 def open_all(paths: tuple[str, ...], refs: str | None, single: tuple[str, ...]) -> tuple[Exposure, References | None]:
     """The exposure, and its references where any are named."""
     from tsoar.io.exposure import open_exposure
-    from tsoar.io.references import references
+    from tsoar.io.references import KINDS, references
 
-    overrides = {}
+    overrides: dict[str, Any] = {}
     for text in single:
         kind, equals, file = text.partition("=")
         if not (kind and equals and file):
             raise ConfigError(f"--ref {text}: expected TYPE=FILE, e.g. superbias=my_superbias.fits")
         overrides[kind.strip().lower()] = file
+    unknown = sorted(set(overrides) - set(KINDS))
+    if unknown:
+        raise ConfigError(f"--ref {unknown[0]}: expected one of {', '.join(KINDS)}")
     exposure = open_exposure(list(paths))
     if refs is None and not overrides:
         return exposure, None
-    return exposure, references(refs, overrides=overrides, exposure=exposure)
+    crds = refs == "crds"
+    return exposure, references(None if crds else refs, crds=crds, exposure=exposure, **overrides)
 
 
 def settings_of(config_file: str | None, overrides: tuple[str, ...], skip: tuple[str, ...], like: str | None) -> Config:

@@ -89,10 +89,9 @@ def flagged_ramps(
 ) -> Ramps:
     """Raw counts of some integrations with the flags of the mask and of saturation, as far as there are references."""
     ramps = exposure.ramps(integrations=integrations)
-    have = references.kinds() if references is not None else ()
-    if references is not None and "mask" in have:
+    if references is not None and references.have("mask"):
         ramps = dq_init(ramps, references.cut("mask", ramps.readout))
-    if references is not None and "saturation" in have:
+    if references is not None and references.have("saturation"):
         ramps = saturation(ramps, references.cut("saturation", ramps.readout), params)
     return ramps
 
