@@ -1,1 +1,27 @@
-"""(filled with the room)"""
+"""Figures from products: each function takes arrays, datasets or tables and returns a matplotlib Figure.
+
+No pyplot, no global settings, nothing computed that is not a product already. `CAPTIONS` says by the function's name what
+a figure shows, what to look for and what would be wrong.
+"""
+
+from tsoar.plots.captions import CAPTIONS
+from tsoar.plots.detector import group_differences, saturated, slope_image
+from tsoar.plots.series import rms_binning, white_light, white_psd
+from tsoar.plots.spectra import light_curve_image, sensitivity, spectra
+from tsoar.plots.traces import apertures, trace_motion, traces_on_image
+
+__all__ = [
+    "CAPTIONS",
+    "apertures",
+    "group_differences",
+    "light_curve_image",
+    "rms_binning",
+    "saturated",
+    "sensitivity",
+    "slope_image",
+    "spectra",
+    "trace_motion",
+    "traces_on_image",
+    "white_light",
+    "white_psd",
+]

@@ -1,0 +1,69 @@
+"""What each figure shows, what to look for in it and what would be wrong: one text per function of `tsoar.plots`."""
+
+CAPTIONS = {
+    "saturated": (
+        "Pixels flagged SATURATED in the first and in the last group of an integration, on the frame itself. "
+        "Saturation grows up the ramp from the cores of orders 1 and 2, where the star is brightest. Wrong: "
+        "saturation in the first group (the star is too bright for this readout), single pixels all over the frame (a "
+        "saturation reference that does not fit), or a last group that is saturated along a whole trace."
+    ),
+    "group_differences": (
+        "Differences of neighbouring groups of one integration before (left) and after (right) the 1/f correction, on "
+        "one colour scale that shows the noise of the dark rows; the traces saturate it. Vertical stripes on the left "
+        "are 1/f noise. Wrong: stripes that remain on the right, dark or bright bands along the traces (the "
+        "correction has eaten star light), or one difference that looks unlike the others."
+    ),
+    "slope_image": (
+        "Slope image on an arcsinh scale: orders 1 (brightest), 2 and 3, the sky with its step near column 700, field "
+        "stars. Wrong: vertical stripes, checkered columns, steps in rows, or grey (unusable) pixels in large "
+        "patches."
+    ),
+    "traces_on_image": (
+        "The traces used for the extraction on the slope image, and below the measured centres minus these smooth "
+        "curves. Wrong: a curve that leaves its order, order 2 sliding towards order 1 left of column 900, or "
+        "residuals with waves larger than 0.3 px."
+    ),
+    "trace_motion": (
+        "Motion of each trace along rows, integration by integration, with its error; below, where it was fitted, the "
+        "change of the profile's width. Some mpx of slow drift are normal. Orders 1 and 2 must move together. Wrong: "
+        "steps (a mirror tilt), jumps within one integration, or motion that follows the transit."
+    ),
+    "apertures": (
+        "The extraction boxes on the slope image. Wrong: a box that does not enclose its trace, leaves the subarray, "
+        "or holds another order or a field star."
+    ),
+    "spectra": (
+        "All extracted spectra (grey) on top of each other with their median, order by order, faint where orders "
+        "overlap, and below the claimed relative error of a single integration. Lines of the star repeat in every "
+        "integration. Wrong: spikes in single integrations, negative flux, or orders that disagree in shape where "
+        "they overlap."
+    ),
+    "light_curve_image": (
+        "Deviation of every light curve from its level outside the event, wavelength against time. The event is a "
+        "band across all wavelengths. Wrong: horizontal lines (an integration that is off everywhere: a tilt, or "
+        "1/f), vertical lines (bad columns), slopes that change with wavelength (background or trace motion)."
+    ),
+    "sensitivity": (
+        "Scatter of every light curve outside the event over its claimed error, with the running median over 41 "
+        "columns; dotted lines mark its minimum and maximum. 1 means that the errors hold. Wrong: a running median "
+        "above 1.1 (noise that is not accounted for) or below 0.9 (errors too large, or a correction that shrinks the "
+        "data)."
+    ),
+    "white_light": (
+        "White light of orders 1 and 2 and of both together, normalised outside the event; right: the same close up. "
+        "Open points are in or near the event, the band runs from first to fourth contact. The scatter outside the "
+        "event, after a straight line, stands beside the claimed error. Wrong: a scatter more than 1.2 times the "
+        "error (order 2: 1.35), a ramp, steps, or events that do not coincide."
+    ),
+    "white_psd": (
+        "Power spectrum (Lomb-Scargle, real time stamps) of the white light outside the event. The solid line is the "
+        "level of white noise with the claimed errors, the dashed one the level that noise alone exceeds anywhere in "
+        "1 % of cases. Wrong: a peak above the dashed line (a period), power that rises to low frequencies (drift), "
+        "or a level above the solid line."
+    ),
+    "rms_binning": (
+        "Scatter of the white light outside the event against the number of integrations averaged, with the 1/sqrt(N) "
+        "line and the range in which white noise lies with so few bins (68 % and 95 %). Neighbouring points are not "
+        "independent. Wrong: points that level off above the band, which is noise that averaging does not beat."
+    ),
+}

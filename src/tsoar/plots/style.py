@@ -1,0 +1,156 @@
+"""One look for all figures, without pyplot and without touching global settings.
+
+Colours: Okabe & Ito (2008) for lines, cividis and viridis for images, RdBu_r centred on zero for deviations: told apart
+with any colour vision.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from tsoar.blocks import F64
+from tsoar.series.baseline import Baseline
+
+ORDER_COLOURS = {1: "#0072B2", 2: "#D55E00", 3: "#009E73"}
+GREY = "0.55"
+DARK = "0.15"
+ALARM = "#CC79A7"
+DPI = 130
+SMALL = 9
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 4.0, **subplots: Any
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure and its axes (rows, columns), laid out so that nothing overlaps."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    axes = figure.subplots(rows, columns, squeeze=False, **subplots)
+    for ax in axes.flat:
+        ax.tick_params(labelsize=SMALL)
+    return figure, axes
+
+
+def plain(ax: Axes) -> None:
+    """Of a graph of lines: faint grid, no box."""
+    ax.grid(True, color="0.9", linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def legend(ax: Axes, **where: Any) -> None:
+    """A legend that does not hide the data."""
+    ax.legend(fontsize=SMALL, frameon=True, framealpha=0.85, edgecolor="none", **where)
+
+
+def heading(ax: Axes, text: str) -> None:
+    """What this panel shows, at its left."""
+    ax.set_title(text, loc="left", fontsize=10)
+
+
+def robust_limits(values: NDArray[Any], low: float = 1.0, high: float = 99.0) -> tuple[float, float]:
+    """Percentiles of what is finite, never equal; (0, 1) when nothing is."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    a, b = (float(v) for v in np.percentile(finite, (low, high)))
+    return (a, b) if b > a else (a - 0.5, b + 0.5)
+
+
+def centred_limits(values: NDArray[Any], high: float = 99.0, room: float = 1.0) -> tuple[float, float]:
+    """Limits symmetric about zero: a percentile of what lies off it, times ``room``."""
+    top = room * robust_limits(np.abs(values), 0.0, high)[1]
+    return -top, top
+
+
+def noise_limits(image: NDArray[Any], below: float = 2.5, above: float = 3.5) -> tuple[float, float]:
+    """Limits that show the noise of the dark parts, in sigmas about the 30 % level; what is bright saturates.
+
+    image (..., y, x); the noise is that between neighbouring rows, which neither sky nor stripes along columns enter.
+    """
+    finite = np.asarray(image)[np.isfinite(image)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    middle = float(np.percentile(finite, 30))
+    steps = np.abs(np.diff(image, axis=-2))
+    dark = np.asarray(image)[..., 1:, :] <= middle
+    steps = steps[dark & np.isfinite(steps)]
+    sigma = max(1.05 * float(np.median(steps)) if steps.size else 0.0, 1e-12)  # 1.4826 / sqrt(2)
+    return middle - below * sigma, middle + above * sigma
+
+
+def bright_norm(image: NDArray[Any]) -> Normalize:
+    """Arcsinh scale that shows sky and star together."""
+    low, high = robust_limits(image, 0.5, 99.7)
+    sky = robust_limits(image, 5.0, 40.0)
+    return AsinhNorm(linear_width=max(sky[1] - sky[0], 2e-3 * (high - low)), vmin=low, vmax=high)
+
+
+def _ticks(norm: AsinhNorm) -> list[float]:
+    """Zero and powers of ten (with 3 between them where there are few) that stand apart on an arcsinh scale."""
+    top = max(abs(norm.vmin or 0.0), abs(norm.vmax or 0.0))
+    powers = 10.0 ** np.arange(-3, np.log10(max(top, 1e-2)) + 1)
+    marks = np.sort(np.concatenate([-powers, -3 * powers, [0.0], powers, 3 * powers]))
+    marks = marks[(marks >= (norm.vmin or 0.0)) & (marks <= (norm.vmax or 0.0))]
+    kept: list[float] = []
+    for mark in sorted(marks, key=lambda m: (m != 0, not np.isclose(np.log10(abs(m) or 1) % 1, 0), -abs(m))):
+        if all(abs(float(norm(mark)) - float(norm(other))) > 0.09 for other in kept):
+            kept.append(float(mark))
+    return sorted(kept)
+
+
+def show_image(
+    ax: Axes,
+    image: NDArray[Any],
+    *,
+    limits: tuple[float, float] | None = None,
+    norm: Normalize | None = None,
+    cmap: str = "cividis",
+    extent: tuple[float, float, float, float] | None = None,
+    label: str = "",
+) -> AxesImage:
+    """An image with row 0 at the bottom and NaN in grey; ``label`` gives it a colour bar."""
+    norm = norm or Normalize(*(limits or robust_limits(image)))
+    colours = matplotlib.colormaps[cmap].with_extremes(bad="0.7")
+    shown = ax.imshow(np.ma.masked_invalid(image), origin="lower", aspect="auto", norm=norm, cmap=colours, extent=extent)
+    if label:
+        bar = ax.figure.colorbar(shown, ax=ax, pad=0.01, extend="both")
+        if isinstance(norm, AsinhNorm):
+            bar.set_ticks(ticks := _ticks(norm), labels=[f"{t:g}" for t in ticks])
+            bar.minorticks_off()
+        bar.set_label(label, fontsize=SMALL)
+        bar.ax.tick_params(labelsize=SMALL)
+    return shown
+
+
+def detector_axes(ax: Axes, *, bottom: bool = True) -> None:
+    """Labels of a detector image."""
+    ax.set_ylabel("row [px]")
+    if bottom:
+        ax.set_xlabel("column [px]")
+
+
+def hours(time: NDArray[Any], baseline: Baseline | None = None) -> tuple[F64, str]:
+    """Time [d] as hours from mid-event where there is one, from the first integration otherwise; and what to write there."""
+    time = np.asarray(time, np.float64)
+    if baseline is not None and baseline.mid is not None:
+        return 24 * (time - baseline.mid), "time from mid-event [h]"
+    return 24 * (time - time[0]), "time from the first integration [h]"
+
+
+def shade_event(ax: Axes, time: NDArray[Any], baseline: Baseline | None) -> None:
+    """First to fourth contact as a band, lighter where ingress and egress are; nothing without an event."""
+    if baseline is None or baseline.event is None:
+        return
+    x, _ = hours(np.asarray(baseline.event), baseline)
+    limits = ax.get_xlim()
+    ax.axvspan(x[0], x[3], color="0.5", alpha=0.10, linewidth=0, zorder=0)
+    ax.axvspan(x[1], x[2], color="0.5", alpha=0.08, linewidth=0, zorder=0)
+    ax.set_xlim(limits)
