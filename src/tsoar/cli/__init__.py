@@ -265,7 +265,9 @@ def plan(
     )
     rows = made.rows()
     if rows:
-        print_table([name for name in rows[0]], [[str(v) for v in row.values()] for row in rows])
+        for row in rows:
+            row["references"] = row["references"].replace(", ", "\n")
+        print_table([*rows[0]], [[str(v) for v in row.values()] for row in rows], whole=("step", "references"))
     for note in made.notes:
         click.echo(f"note: {plain(note)}")
 
@@ -347,8 +349,8 @@ def report(out: str) -> None:
     click.echo(f"page: {plain(folder / 'report.html')}")
 
 
-def print_table(header: list[str], rows: list[list[str]], right: bool = False) -> None:
-    """A table on stdout, as wide as the terminal (120 columns where there is none)."""
+def print_table(header: list[str], rows: list[list[str]], right: bool = False, whole: tuple[str, ...] = ()) -> None:
+    """A table on stdout, as wide as the terminal (120 columns where there is none); ``whole`` columns are not broken."""
     import shutil
 
     from rich.console import Console
@@ -358,9 +360,10 @@ def print_table(header: list[str], rows: list[list[str]], right: bool = False) -
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for column in table.columns:
         column.overflow = "fold"
+        column.no_wrap = column.header in whole
         column.justify = "right" if right else "left"
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text("\n".join(plain(line) for line in cell.split("\n"))) for cell in row))
     width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 

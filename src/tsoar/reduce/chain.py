@@ -250,9 +250,7 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
         last = r.deep.last_group
         mean_difference(b.data, b.dq, last, SPOILT, b.image)
         deep_model = model_image(r.deep, r.spans, None, tgroup, b.model)
-        columns = difference_offset(
-            b.data, 0, last, deep_model, last, r.image_weight, r.one_over_f.clip
-        )
+        columns = difference_offset(b.data, 0, last, deep_model, last, r.image_weight, r.one_over_f.clip)
         subtract_columns(b.image, columns / np.float32(last))
         shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
         model_image(r.deep, r.spans, shape, tgroup, b.model)

@@ -51,7 +51,7 @@ def valid_columns(recipe: Recipe, series: Series) -> NDArray[np.bool_]:
 
 
 def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, digest: str) -> xr.Dataset:
-    """spectra.nc: flux, flux_err [DN/s], valid (integration, order, column); wavelength, time; what each integration was like."""
+    """spectra.nc: flux, flux_err [DN/s], valid (integration, order, column); wavelength, time, shapes."""
     readout = recipe.readout
     valid = valid_columns(recipe, series)
     variance = series["variance"].astype(np.float64)

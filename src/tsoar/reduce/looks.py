@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from astropy.table import Table
-from numpy.typing import NDArray
 
 from tsoar.blocks import F64
 from tsoar.reduce.chain import Recipe
@@ -153,5 +152,3 @@ def motion_numbers(numbers: Numbers, spectra: xr.Dataset) -> None:
     replaced = 100 * float(spectra["replaced"].sum() / max(int((spectra["valid"] > 0).sum()), 1))
     numbers["outliers replaced in spectra"] = verdict(replaced, "%", "below 0.02 %", 0, 0.02, 4.0)
     numbers["columns of order 1 valid"] = verdict(100 * float(valid.mean()), "%", "above 98 %", 98, 100, 0.05)
-
-

@@ -6,17 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tsoar import flags
+from tsoar import flags, plots
 from tsoar.blocks import Reference
 from tsoar.io import datasets, rateints
 from tsoar.io.exposure import Exposure
 from tsoar.io.references import References
 from tsoar.reduce import finish
-from tsoar.reduce.chain import Recipe
+from tsoar.reduce.calibrate import calibrate
+from tsoar.reduce.chain import Buffers, Recipe, detector_stage
+from tsoar.reduce.looks import Looks, look
 from tsoar.reduce.plan import Plan
 from tsoar.reduce.stream import RateSums
+from tsoar.report.page import write_report
+from tsoar.soss.subarrays import reference_pixels
 
 STATUS = {
     "dq_init": "S_DQINIT",
@@ -59,8 +65,6 @@ def slopes_pixeldq(exposure: Exposure) -> NDArray[np.uint32]:
         s = exposure.slopes(slice(int(i), int(i) + 1))
         bad = ~np.isfinite(s.slope[0])
         always &= s.dq[0] | np.where(bad, flags.DO_NOT_USE, 0).astype(np.uint32)
-    from tsoar.soss.subarrays import reference_pixels
-
     return always | np.where(reference_pixels(exposure.readout), flags.REFERENCE_PIXEL | flags.DO_NOT_USE, 0).astype(np.uint32)
 
 
@@ -88,21 +92,82 @@ def write_all(
     time, digest = exposure.time, plan.digest
     spectra = finish.spectra_dataset(recipe, series, time, plan.config, digest)
     traces = finish.traces_dataset(recipe, series, time, digest)
-    deep = finish.deep_dataset(recipe, digest)
     datasets.write_dataset(spectra, out / "spectra.nc")
     datasets.write_dataset(traces, out / "traces.nc")
-    datasets.write_dataset(deep, out / "deep.nc")
-    rate_image = None
+    datasets.write_dataset(finish.deep_dataset(recipe, digest), out / "deep.nc")
     if rate is not None:
-        rate_image = average(rate)
-        rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **rate_image)
+        rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **average(rate))
     if "x1dints" in options["save"]:
         rateints.write_x1dints(out / f"{exposure.stem}_nis_x1dints.fits", exposure, spectra)
-    numbers, extra, figures = look(exposure, plan, recipe, spectra, traces, out, options)
-    notes = [*plan.notes, *exposure.repairs, *extra.pop("notes", [])]
-    diagnostics = {"exposure": exposure.stem, "numbers": numbers, "facts": recipe.deep.facts | extra, "notes": notes}
+    looks = look(plan, recipe, spectra, options["baseline"])
+    if looks.curves is not None:
+        datasets.write_dataset(looks.curves.assign_attrs(settings=digest), out / "lightcurves.nc")
+    if looks.white is not None and looks.baseline is not None:
+        looks.white.meta |= {"settings": digest, "baseline": looks.baseline.how}
+        datasets.write_table(looks.white, out / "white_light.ecsv")
+    notes = [*plan.notes, *exposure.repairs, *looks.notes]
+    facts = recipe.deep.facts | {"baseline": "none" if looks.baseline is None else looks.baseline.how}
+    diagnostics = {"exposure": exposure.stem, "numbers": looks.numbers, "facts": facts, "notes": notes}
     datasets.write_json(diagnostics, out / "diagnostics.json")
-    write_figures_and_report(out, exposure, run_record, diagnostics, figures)
+    drawn = figures(exposure, recipe, spectra, traces, looks)
+    for name, figure in drawn:
+        with datasets.atomic(out / "figures" / f"{name}.png") as part:
+            figure.savefig(part, format="png", dpi=130, metadata={"Software": None})
+    titled = [(name, TITLES[name], figure, plots.CAPTIONS[name]) for name, figure in drawn]
+    title = f"{exposure.header.get('TARGPROP') or exposure.header.get('TARGNAME') or exposure.stem}"
+    write_report(out / "report.html", title=title, run=run_record, diagnostics=diagnostics, figures=titled, notes=notes)
+
+
+TITLES = {
+    "group_differences": "Group differences before and after the 1/f correction",
+    "traces_on_image": "Traces",
+    "trace_motion": "Trace motion",
+    "apertures": "Apertures",
+    "spectra": "Spectra",
+    "light_curve_image": "Light curves",
+    "sensitivity": "Sensitivity: scatter over claimed error",
+    "white_light": "White light",
+    "white_psd": "Power spectrum of the white light",
+    "rms_binning": "Scatter against bin size",
+}
+
+
+def figures(
+    exposure: Exposure, recipe: Recipe, spectra: xr.Dataset, traces: xr.Dataset, looks: Looks
+) -> list[tuple[str, Figure]]:
+    """The figures of the report, in its order: (name of the plot function, figure)."""
+    image = recipe.deep.total
+    out: list[tuple[str, Figure]] = []
+    if recipe.calibration is not None and recipe.readout.n_groups > 1:
+        out.append(("group_differences", plots.group_differences(*differences_of(exposure, recipe), integration=0)))
+    out.append(("traces_on_image", plots.traces_on_image(image, traces)))
+    if spectra.sizes["integration"] > 1:
+        out.append(("trace_motion", plots.trace_motion(traces, looks.baseline)))
+    out.append(("apertures", plots.apertures(image, recipe.deep.trace, recipe.extract.radius)))
+    out.append(("spectra", plots.spectra(spectra)))
+    if looks.curves is not None:
+        out.append(("light_curve_image", plots.light_curve_image(looks.curves, looks.baseline)))
+    if looks.sensitivity is not None:
+        out.append(("sensitivity", plots.sensitivity(looks.sensitivity)))
+    if looks.white is not None:
+        out.append(("white_light", plots.white_light(looks.white, looks.baseline)))
+    if looks.psd is not None:
+        out.append(("white_psd", plots.white_psd(looks.psd)))
+    if looks.binning is not None:
+        out.append(("rms_binning", plots.rms_binning(looks.binning)))
+    return out
+
+
+def differences_of(exposure: Exposure, recipe: Recipe, integration: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Group differences (g - 1, y, x) [DN] of one integration before and after the 1/f correction."""
+    b = Buffers.make(recipe.readout)
+    assert recipe.calibration is not None
+    exposure.read_raw(integration, b.raw)
+    calibrate(b.raw, b.data, b.dq, recipe.calibration)
+    before = np.diff(b.data, axis=0)
+    after: list[NDArray[np.float32]] = []
+    detector_stage(recipe, b, lambda step: after.append(np.diff(b.data, axis=0)) if step == "one_over_f" else None)
+    return before, after[0]
 
 
 def average(rate: RateSums) -> dict[str, NDArray[Any]]:

@@ -310,7 +310,7 @@ class Job:
             ramp_fit=config.ramp_fit,
             motion=config.motion,
             extract=config.extract,
-            centroid=config.centroids,
+            centroid=config.traces.centroids,
         )
 
     # -- the stream ------------------------------------------------------------------------------------------------
