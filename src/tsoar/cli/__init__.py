@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,19 +39,16 @@ class Messages(logging.Handler):
 @contextmanager
 def listening(quiet: bool, verbose: bool) -> Iterator[None]:
     """Show the library's log, as much as asked for; warnings of other packages only with --verbose."""
-    levels = {"tsoar": logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING}
-    levels["py.warnings"] = logging.WARNING if verbose else logging.CRITICAL
-    handler = Messages()
-    logging.captureWarnings(True)
-    for name, level in levels.items():
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(level)
+    log, handler = logging.getLogger("tsoar"), Messages()
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            if not verbose:
+                warnings.simplefilter("ignore")
+            yield
     finally:
-        logging.captureWarnings(False)
-        for name in levels:
-            logging.getLogger(name).removeHandler(handler)
+        log.removeHandler(handler)
 
 
 def set_verbosity(ctx: click.Context, quiet: bool, verbose: bool) -> None:

@@ -7,6 +7,7 @@ memory stays flat, and threads may read at once.
 from __future__ import annotations
 
 import glob
+import itertools
 import logging
 import os
 import threading
@@ -29,6 +30,12 @@ from tsoar.units import MJD_OFFSET, SECONDS_PER_DAY
 log = logging.getLogger(__name__)
 
 KINDS = {4: "uncal", 3: "rateints", 2: "rate"}
+USED = (
+    *("TELESCOP", "INSTRUME", "DETECTOR", "EXP_TYPE", "PUPIL", "FILTER", "SUBARRAY", "SUBSTRT1", "SUBSTRT2", "READPATT"),
+    *("TFRAME", "TGROUP", "NGROUPS", "NFRAMES", "GROUPGAP", "PWCPOS", "TARGNAME", "EXPSTART"),
+    *("EXSEGNUM", "EXSEGTOT", "INTSTART", "INTEND"),
+)
+"""keywords that matter here"""
 SHARED = ("SUBARRAY", "FILTER", "READPATT", "TARGNAME")
 """keywords that all segments must agree in (and NGROUPS, PWCPOS, the exposure's name)"""
 
@@ -127,7 +134,7 @@ class Exposure:
         """
         self.need("uncal")
         segment, k = self._segment(i)
-        view = memoryview(out).cast("B")
+        view = memoryview(out.data).cast("B")
         place, got = segment.offset + k * out.nbytes, 0
         fd = self._descriptor(segment.path)
         while got < out.nbytes:
@@ -345,8 +352,8 @@ def _open_segment(path: Path, repairs: list[str]) -> tuple[str, Segment, tuple[i
             raise ExposureError(
                 f"{path.name}: {size} bytes, its header promises {expected}; the file is truncated, fetch it again"
             )
-    for key in science:  # a plain image has everything in one header
-        if key and key not in header and key not in ("COMMENT", "HISTORY"):
+    for key in USED:  # a plain image has everything in one header
+        if key in science and key not in header:
             header[key] = science[key]
     _check_mode(path, header, kind, repairs)
     n = shape[0] if kind != "rate" else 1
@@ -395,7 +402,7 @@ def _readout(kind: str, s: Segment, shape: tuple[int, ...], repairs: list[str]) 
     """How a segment was read out; missing numbers from the subarray, with a note."""
     h, path = s.header, s.path
     name = str(h.get("SUBARRAY", "")).strip()
-    by_shape = {a.shape: n for n, a in SUBARRAYS.items()}
+    by_shape: dict[tuple[int, ...], str] = {a.shape: n for n, a in SUBARRAYS.items()}
     if name not in SUBARRAYS:
         if name and name not in ("N/A", "UNKNOWN"):
             what = "known, but not supported yet" if "STRIPE_SOSS" in name or name == "FULL" else "not a SOSS subarray"
@@ -473,7 +480,7 @@ def _check_belonging(segments: list[Segment], readouts: list[Readout], kind: str
             log.warning("%s is one of %d segments of its exposure", first.path.name, total)
         return
     numbers = [s.number for s in segments]
-    for a, b in zip(segments, segments[1:], strict=False):
+    for a, b in itertools.pairwise(segments):
         if a.number == b.number:
             raise ExposureError(f"{b.path.name}: segment {b.number} is there twice (also {a.path.name})")
         end = _int(a.header, "INTEND", _int(a.header, "INTSTART", 1) + a.n - 1)
@@ -523,7 +530,7 @@ def _segment_times(s: Segment, readout: Readout, repairs: list[str]) -> tuple[F6
                 repairs.append(f"{s.path.name}: INT_TIMES has no BJD_TDB, times are MJD UTC (up to 8.3 min and 69 s off)")
             time = time[: s.n]
             return time - MJD_OFFSET if np.median(time) > 1e6 else time, source
-        if "int_mid_bjd_tdb" in columns and columns["int_mid_bjd_tdb"].size >= s.n:
+        if columns.get("int_mid_bjd_tdb", np.empty(0)).size >= s.n:
             return columns["int_mid_bjd_tdb"][: s.n], "INT_TIMES BJD_TDB"
     start = _number(s.header, "EXPSTART", np.nan)
     cadence = (readout.n_groups + 1) * readout.tframe

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class CubeWriter:
         """Plane ``k`` of an extension; float32, uint32 or uint8 in native order."""
         if plane.dtype == np.uint32:  # stored as signed with BZERO 2^31
             plane = plane ^ np.uint32(0x80000000)
-        data = memoryview(np.ascontiguousarray(plane.astype(plane.dtype.newbyteorder(">"), copy=False))).cast("B")
+        data = np.ascontiguousarray(plane.astype(plane.dtype.newbyteorder(">"), copy=False)).data.cast("B")
         place = self.offsets[name] + k * self.plane_bytes[name]
         written = 0
         try:
@@ -168,7 +169,7 @@ def asdf_extension() -> bytes:
 
 
 def lay_out(
-    path: Path, primary: fits.Header, images: list[tuple[str, int, tuple[int, ...], str]], tables: list[bytes]
+    path: Path, primary: fits.Header, images: Sequence[tuple[str, int, tuple[int, ...], str]], tables: list[bytes]
 ) -> CubeWriter:
     """Write headers and tables, reserve the images; extensions in the order images then tables.
 

@@ -74,12 +74,12 @@ def find_baseline(
     Integrations that are NaN or stand alone (5 sigma off the median of five) are not looked at, but belong to the baseline
     like their neighbours. Without an event every integration does, and ``how`` says so.
     """
-    time, white = np.asarray(time, np.float64), np.asarray(white, np.float64)
+    time, curve = np.asarray(time, np.float64), np.asarray(white, np.float64)
     everything = np.ones(time.size, bool)
-    use = np.isfinite(time) & np.isfinite(white)
+    use = np.isfinite(time) & np.isfinite(curve)
     if use.sum() < LEAST:
         return Baseline(everything, None, f"{use.sum()} integrations: too few to look for an event; all count as outside")
-    t, f = time[use], white[use]
+    t, f = time[use], curve[use]
     away = f - median_filter(f, 5, mode="nearest")
     kept = np.abs(away) <= 5 * 1.4826 * np.median(np.abs(away)) + 1e-12
     t, f = t[kept], f[kept]
@@ -95,7 +95,7 @@ def find_baseline(
         why = f"largest dip {sure:.1f} sigma, {params.significance:g} asked"
         return Baseline(everything, None, f"no event found in white light ({why}): all {n} integrations count as outside")
     contacts = start + length * _contacts(shape)
-    mask = _outside(time, white, contacts, params.margin, sigma)
+    mask = _outside(time, curve, contacts, params.margin, sigma)
     event = (float(contacts[0]), float(contacts[1]), float(contacts[2]), float(contacts[3]))
     hours = 24 * (event[3] - event[0])
     found = f"event of {PPM * depth * sigma:.0f} ppm found in white light ({sure:.0f} sigma), {hours:.2f} h long"
