@@ -30,7 +30,7 @@ def content():
             "exposure": "jw1 <script>alert(1)</script>",
             "kind": "uncal",
             "inputs": [{"name": "a_uncal.fits", "bytes": 12, "sha256": "ab" * 32}],
-            "references": [{"kind": "gain", "name": "gain.fits", "sha256": "cd" * 32}],
+            "references": [{"type": "gain", "file": "gain.fits", "sha256": "cd" * 32}],
             "config": to_dict(load(overrides=["jump.threshold=9.5"])),
             "options": {"baseline": "0:5", "save": []},
             "steps": ["jump", "ramp_fit"],
@@ -84,7 +84,15 @@ def read(html):
 def test_the_page_says_everything(content):
     reader = read(page(**content))
     text = " ".join(reader.text)
-    for piece in ("a_uncal.fits", "gain.fits", "jump → ramp_fit", "jump.threshold = 9.5", "baseline = 0:5", "0.1.0"):
+    for piece in (
+        "a_uncal.fits, 12 bytes",
+        "reference gain",
+        "gain.fits, sha256",
+        "jump → ramp_fit",
+        "jump.threshold = 9.5",
+        "baseline = 0:5",
+        "0.1.0",
+    ):
         assert piece in text
     assert "1 of 4 numbers are good. Bad: motion. Look here: scatter." in text
     for piece in ("12 mpx", "<= 1.2", "✓", "✗", "!", "not measured", "Note: few <groups>", "sky.scale", "1.25"):

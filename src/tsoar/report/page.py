@@ -120,7 +120,8 @@ def page(
 </head>
 <body>
 <header><h1>{escape(title)}</h1>
-<p>{verdict_sentence(diagnostics)}</p>
+<p>NIRISS/SOSS time series {escape(str(run.get("exposure", "")))}, reduced with tsoar {escape(str(run.get("tsoar", "")))}.
+{verdict_sentence(diagnostics)}</p>
 {told}</header>
 <nav aria-label="Contents"><ul>{contents}</ul></nav>
 <main>
@@ -202,7 +203,7 @@ def file_line(record: Mapping[str, Any]) -> str:
     """A file with size and hash, as HTML."""
     size = f", {record['bytes']} bytes" if "bytes" in record else ""
     digest = f", sha256 <code>{escape(str(record['sha256'])[:16])}</code>" if record.get("sha256") else ""
-    return f"{escape(str(record.get('name', '')))}{size}{digest}"
+    return f"{escape(str(record.get('name') or record.get('file', '')))}{size}{digest}"
 
 
 def run_table(run: Mapping[str, Any]) -> str:
@@ -212,8 +213,7 @@ def run_table(run: Mapping[str, Any]) -> str:
     ]
     rows += [("input", file_line(record)) for record in run.get("inputs", [])]
     for record in run.get("references", []):
-        kind = record.get("kind", record.get("type", ""))
-        rows.append((f"reference {kind}".strip(), file_line(record)))
+        rows.append((f"reference {record.get('type', '')}", file_line(record)))
     rows.append(("steps", escape(" → ".join(map(str, run.get("steps", []))))))
     changed = list(changed_settings(run.get("config", {})))
     rows.append(("changed settings", "<br>".join(f"<code>{escape(c)}</code>" for c in changed) or "none: all at default"))
