@@ -47,7 +47,8 @@ def plain(ax: Axes) -> None:
 
 def legend(ax: Axes, **where: Any) -> None:
     """A legend that does not hide the data."""
-    ax.legend(fontsize=SMALL, frameon=True, framealpha=0.85, edgecolor="none", **where)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=SMALL, frameon=True, framealpha=0.85, edgecolor="none", **where)
 
 
 def heading(ax: Axes, text: str) -> None:
@@ -79,9 +80,8 @@ def noise_limits(image: NDArray[Any], below: float = 2.5, above: float = 3.5) ->
     if finite.size == 0:
         return 0.0, 1.0
     middle = float(np.percentile(finite, 30))
-    steps = np.abs(np.diff(image, axis=-2))
-    dark = np.asarray(image)[..., 1:, :] <= middle
-    steps = steps[dark & np.isfinite(steps)]
+    upper, lower = np.asarray(image)[..., 1:, :], np.asarray(image)[..., :-1, :]
+    steps = np.abs(upper - lower)[upper + lower <= 2 * middle]  # sum and difference of pure noise are independent
     sigma = max(1.05 * float(np.median(steps)) if steps.size else 0.0, 1e-12)  # 1.4826 / sqrt(2)
     return middle - below * sigma, middle + above * sigma
 

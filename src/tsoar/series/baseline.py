@@ -32,6 +32,9 @@ SEARCHED = 200
 SETTLING = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15)
 """Time scales of a settling at the start that are tried, as shares of the exposure."""
 
+SLOW = (0.8, 1.0, 1.3)
+"""Periods of a slow star that are tried, as shares of the exposure; longer ones are polynomials."""
+
 
 @dataclass(frozen=True, slots=True)
 class BaselineParams:
@@ -145,6 +148,12 @@ def _smooth(x: F64, degree: int, tau: float | None) -> F64:
     return np.stack(columns, 1)
 
 
+def _slow_sine(x: F64, period: float) -> F64:
+    """Columns of a straight line with a sine."""
+    phase = 2 * np.pi * x / period
+    return np.column_stack([_smooth(x, 1, None), np.sin(phase), np.cos(phase)])
+
+
 def _chi2(basis: F64, y: F64) -> float:
     q, _ = np.linalg.qr(basis)
     return float(y @ y - np.sum((q.T @ y) ** 2))
@@ -164,7 +173,9 @@ def _event(x: F64, y: F64) -> tuple[F64 | None, float, float]:
     shape, depth, left = _fit_trapezoid(x, y, basis, xb[a], xb[b - 1])
     if depth <= 0:
         return None, 0.0, 0.0
-    without = min(_best_step(x, y), *(_chi2(_smooth(x, degree, tau), y) for degree in (1, 2, 3) for tau in (None, *SETTLING)))
+    smooth = [_smooth(x, degree, tau) for degree in (1, 2, 3) for tau in (None, *SETTLING)]
+    smooth += [_slow_sine(x, period) for period in SLOW]
+    without = min(_best_step(x, y), *(_chi2(curve, y) for curve in smooth))
     freedom = x.size - basis.shape[1] - 4
     variance = max(1.0, float(left @ left) / freedom)
     gain = max(without - float(left @ left), 0.0) / (variance * _correlation(left))
