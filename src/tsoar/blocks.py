@@ -156,6 +156,8 @@ class Deep:
     """(3, y, x) light of the star, shared among the orders, wings and halo included"""
     gradient: F32
     """(3, y, x) change of the star's image with trace row, -dS/dy, near its own trace only [DN/s/px]"""
+    curvature: F32
+    """(3, y, x) half of its second derivative, what motion does beyond the first order [DN/s/px^2]"""
     stretch: F32
     """(3, y, x) change with relative width of the profile, near its own trace only [DN/s]"""
     sky: F32
@@ -166,6 +168,8 @@ class Deep:
     """(y, x) pixels whose deep value does not fit their neighbours; their star value is taken from those"""
     trace: F64
     """(3, x) smooth trace rows, NaN where an order is not on the subarray"""
+    trace_all: F64
+    """(3, x) the same, continued where an order lies beyond the subarray (its light is on it)"""
     trace_raw: F64
     """(3, x) centroids the trace was smoothed from"""
     trace_valid: NDArray[np.bool_]

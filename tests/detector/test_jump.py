@@ -22,7 +22,8 @@ def deep_of(rate, shape, gradient=0.0):
     change[0] = gradient
     none = np.zeros(shape, bool)
     trace = np.full((3, shape[1]), np.nan)
-    return Deep(star, change, np.zeros_like(star), plane, none, none, trace, trace, np.isfinite(trace), 1.0, np.arange(8), 5)
+    zero = np.zeros_like(star)
+    return Deep(star, change, zero, zero, plane, none, none, trace, trace, trace, np.isfinite(trace), 1.0, np.arange(8), 5)
 
 
 def simulated(rng, n_int, n_groups, shape, rate, gain=1.6, cds=13.0):

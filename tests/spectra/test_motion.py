@@ -34,10 +34,12 @@ def deep():
     trace = np.full((3, SHAPE[1]), np.nan)
     for o, centre in enumerate((30.0, 68.0)):
         trace[o] = centre + 4 * np.sin(np.linspace(0, 2, SHAPE[1]))
-    gradient, stretch = motion_templates(images, trace, 22.0)
+    gradient, stretch, curvature = motion_templates(images, trace, 22.0)
     none = np.zeros(SHAPE, bool)
     sky = np.full(SHAPE, 3.0, np.float32)
-    return Deep(images, gradient, stretch, sky, none, none, trace, trace, np.isfinite(trace), 1.0, np.arange(32), 5)
+    return Deep(
+        images, gradient, curvature, stretch, sky, none, none, trace, trace, trace, np.isfinite(trace), 1.0, np.arange(32), 5
+    )
 
 
 def fit(image, d, sigma=5.0, params=MotionParams()):  # noqa: B008

@@ -210,7 +210,7 @@ def one_over_f(
         Method ``deep`` without a deep stack, ``masked`` without traces.
     """
     ni, _, ny, nx = ramps.data.shape
-    trace = deep.trace if trace is None and deep is not None else trace
+    trace = deep.trace_all if trace is None and deep is not None else trace
     if params.method == "deep" and deep is None:
         raise InputError("one_over_f: method 'deep' needs a deep stack; run the survey first or take method 'masked'")
     if params.method == "masked" and trace is None:
@@ -280,7 +280,7 @@ def one_over_f_slopes(
     ``model`` (i, y, x) [DN/s]: what to expect of each integration, for method ``deep`` (default: the deep stack as it is).
     """
     ni, ny, nx = slopes.slope.shape
-    trace = deep.trace if trace is None and deep is not None else trace
+    trace = deep.trace_all if trace is None and deep is not None else trace
     near = np.zeros((ny, nx), bool) if trace is None else near_traces(trace, (ny, nx), params.mask_radius)
     out, facts = np.empty_like(slopes.slope), []
     for i in range(ni):

@@ -45,7 +45,7 @@ def group_differences(
     before, after (k, y, x) [DN]; of more than 6 differences some are chosen evenly.
     """
     chosen = np.unique(np.linspace(0, before.shape[0] - 1, min(before.shape[0], SHOWN)).round().astype(int))
-    limits = noise_limits(before[chosen])
+    limits = noise_limits(after[chosen])
     figure, axes = new_figure(chosen.size, 2, width=11, height=0.9 + 1.25 * chosen.size, sharex=True, sharey=True)
     shown = None
     for row, k in zip(axes, chosen, strict=True):

@@ -90,7 +90,7 @@ def trace_motion(traces: xr.Dataset, baseline: Baseline | None = None) -> Figure
             elinewidth=0.8,
         )
         low, high = robust_limits(factor * values, 0.5, 99.5)
-        room = 0.15 * (high - low) + 2 * factor * float(np.nan_to_num(np.nanmedian(error)))
+        room = 0.15 * (high - low) + 2 * factor * float(np.nan_to_num(nanmedian(error)))
         ax.set_ylim(low - room, high + room)
         plain(ax)
         shade_event(ax, traces["time"].values, baseline)

@@ -8,7 +8,7 @@ scratch; `detector_stage` and `spectra_stage` are the order of calls. The arithm
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,7 @@ def make_recipe(
     """Planes of weights, variances, templates and windows for the stream."""
     n, tgroup = max(readout.n_groups - 1, 1), readout.tgroup
     weights, *fixed = gls_weights(noise.rate, noise.gain, noise.read2, noise.usable, n)
-    near = near_traces(deep.trace, readout.shape, one_over_f.mask_radius)
+    near = near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius)
     weight = offset_weight(deep, noise.read2, noise.gain, noise.usable, near, tgroup)
     usable = (noise.usable > 0) & ~deep.odd
     # variance of the mean difference (last - first) / n, up to which the brightness and motion fits need no better
@@ -325,7 +325,7 @@ def _blank(r: Recipe, b: Buffers, norm: F32) -> F64:
         others = norm - inner
         free = sums + counts * (mean_weight * sums) / others
         out = np.einsum("okx,kx->ox", r.group_weights, free.astype(np.float64)) / r.readout.tgroup
-    out[:, counts < 0.6 * r.extract.blank_rows] = np.nan
+    out[:, counts < 0.6 * counts.max(initial=1)] = np.nan
     return out
 
 
@@ -339,13 +339,16 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
     known = facts.pop("shape", None)  # from the mean difference, and b.model with it; now from the clean slopes
     shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.model, known)
     model_image(r.deep, r.spans, shape, 1.0, b.model)
+    light = b.slope
+    if shape.width.any():  # light that a wider profile carries out of the box is put back, as motion is by the box itself
+        narrow = model_image(r.deep, r.spans, replace(shape, width=np.zeros(3)), 1.0, b.work)
+        light = b.slope - (b.model - narrow)
+        b.model[:] = narrow
     variance = np.add(b.var_p, b.var_r, out=b.work)
     flux, var, filled = (np.empty((3, nx)) for _ in range(3))
     for o in range(3):
         shift = float(shape.shift[o]) if r.motion.follow else 0.0
-        extract_box(
-            b.slope, variance, r.deep.sky, b.model, r.deep.trace[o], shift, r.extract.radius, flux[o], var[o], filled[o]
-        )
+        extract_box(light, variance, r.deep.sky, b.model, r.deep.trace[o], shift, r.extract.radius, flux[o], var[o], filled[o])
     np.subtract(b.slope, r.deep.sky, out=b.image)
     y_raw, _ = centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
     blank = facts.pop("blank", np.full((3, nx), np.nan))

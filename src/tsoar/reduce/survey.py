@@ -32,7 +32,7 @@ from tsoar.errors import InputError
 from tsoar.medians import column_medians
 from tsoar.reduce.chain import BAD, SPOILT, Buffers, mean_difference, subtract_columns
 from tsoar.soss.background import Background, BackgroundParams, fit_background
-from tsoar.soss.profiles import split_orders
+from tsoar.soss.profiles import full_traces, split_orders
 from tsoar.soss.traces import expected_traces
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.deep import SurveyParams, motion_templates, noisy_pixels, odd_pixels, sample_of
@@ -83,7 +83,7 @@ def survey(
     usable = ((pixeldq & BAD) == 0) & (noise.usable > 0)
     n_groups, tgroup = readout.n_groups, readout.tgroup
     expected = expected_traces(readout)
-    near = near_traces(expected, readout.shape, settings.mask_radius)
+    near = near_traces(full_traces(expected), readout.shape, settings.mask_radius)
     steps = 2 * sample.size + 4
 
     # -- images of the sample -------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def survey(
     deep = build(image / np.float32(tgroup), readout, usable, noise, sample, last, settings, None)
     progress(sample.size + 2, steps)
     spans = moving_spans(deep, settings.motion.radius)
-    weight = _image_weight(deep, noise, near_traces(deep.trace, readout.shape, settings.mask_radius), n_groups)
+    weight = _image_weight(deep, noise, near_traces(deep.trace_all, readout.shape, settings.mask_radius), n_groups)
     templates = make_templates(deep, _image_variance(noise, deep, n_groups), usable, tgroup, settings.motion)
     shapes: list[Any] = [None] * sample.size
 
@@ -226,7 +226,7 @@ def build(
     background: Background = fit_background(image, good & ~odd, trace, params=settings.background)
     star = repaired - background.sky
     orders = split_orders(star, good & ~odd, trace, wavelengths(readout))
-    gradient, stretch = motion_templates(orders, trace, settings.motion.radius)
+    gradient, stretch, curvature = motion_templates(orders, trace, settings.motion.radius)
     facts |= {
         "sky_left": background.scale_left,
         "sky_right": background.scale_right,
@@ -235,7 +235,23 @@ def build(
         "n_odd": int((odd & usable).sum()),
     }
     nothing = np.zeros(readout.shape, bool)
-    return Deep(orders, gradient, stretch, background.sky, nothing, odd, trace, raw, valid, 1.0, sample, last, facts)
+    return Deep(
+        orders,
+        gradient,
+        curvature,
+        stretch,
+        background.sky,
+        nothing,
+        odd,
+        trace,
+        full_traces(trace),
+        raw,
+        valid,
+        1.0,
+        sample,
+        last,
+        facts,
+    )
 
 
 def _with_noise(
@@ -254,7 +270,7 @@ def _with_noise(
     """Noisy pixels and the read-noise factor, from differences inside ramps (``scatter`` (n, y, x) is overwritten)."""
     tgroup = noise.tgroup
     spans = moving_spans(deep, settings.motion.radius)
-    near = near_traces(deep.trace, deep.sky.shape, settings.mask_radius)
+    near = near_traces(deep.trace_all, deep.sky.shape, settings.mask_radius)
     rate = np.maximum(deep.total, 0) * np.float32(tgroup)
     weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
     dark = weight > 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import median_filter
+from scipy.ndimage import map_coordinates, median_filter, uniform_filter1d
 
 from tsoar.blocks import F32, F64
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
@@ -79,25 +79,42 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     return odd, np.nan_to_num(repaired).astype(np.float32)
 
 
-def motion_templates(star: F32, trace: F64, radius: float) -> tuple[F32, F32]:
-    """Change of each order's image with trace row and with width, near its trace.
+def motion_templates(star: F32, trace: F64, radius: float, columns: int = 15) -> tuple[F32, F32, F32]:
+    """Change of each order's image with trace row and with width, near its trace, and half the second derivative.
 
-    star (3, y, x) smooth in y after repair; trace (3, x). A move up by dy changes the image by -dS/dy * dy; a profile
-    wider by a factor 1 + w changes it by -w (S + (y - y_trace) dS/dy) (light kept). dS/dy from a cubic spline along the
-    column: central differences see 2 to 3 % too little motion.
+    star (3, y, x); trace (3, x). A move up by dy changes the image by -S' dy + S'' dy^2 / 2; a profile wider by a factor
+    1 + w by -w (S + (y - y_trace) S'), light kept. Pixel response does not move with the star, so derivatives are those of
+    a smooth star: profiles are laid on a common grid about the trace, averaged over ``columns`` neighbours and
+    differentiated as splines (methods.md 8: central differences see 2 to 3 % too little motion; pixel structure of 1 %
+    in the derivative would take another per cent).
     """
-    rows = np.arange(star.shape[1], dtype=np.float64)
-    gradient, stretch = np.zeros_like(star), np.zeros_like(star)
+    rows = np.arange(star.shape[1], dtype=np.float64)[:, None]
+    gradient, stretch, curvature = np.zeros_like(star), np.zeros_like(star), np.zeros_like(star)
+    s = np.arange(-radius - 6, radius + 6.25, 0.5)
+    core = np.abs(s) <= 10
     for o in range(star.shape[0]):
-        if not np.isfinite(trace[o]).any():
+        on = np.isfinite(trace[o])
+        if not on.any():
             continue
-        slope = CubicSpline(rows, star[o].astype(np.float64), axis=0)(rows, 1)
-        away = rows[:, None] - trace[o]
-        with np.errstate(invalid="ignore"):
-            near = np.abs(away) <= radius
-            gradient[o] = np.where(near, -slope, 0)
-            stretch[o] = np.where(near, -(star[o] + away * slope), 0)
-    return gradient, stretch
+        x = np.flatnonzero(on)
+        y = trace[o, x]
+        grid = map_coordinates(
+            star[o].astype(np.float64), [y + s[:, None], np.broadcast_to(x, (s.size, x.size))], order=3, mode="nearest"
+        )
+        light = np.maximum(grid[core].mean(axis=0), 1e-6)
+        shape = uniform_filter1d(grid / light, columns, axis=1, mode="nearest")
+        away = rows - y
+        place = [(away - s[0]) / (s[1] - s[0]), np.broadcast_to(np.arange(x.size), away.shape)]
+        spline = CubicSpline(s, shape, axis=0)
+        near = np.abs(away) <= radius
+        first, second = (
+            np.where(near, light * map_coordinates(spline(s, k), place, order=3, mode="nearest"), 0) for k in (1, 2)
+        )
+        smooth = np.where(near, light * map_coordinates(shape, place, order=3, mode="nearest"), 0)
+        gradient[o][:, x] = -first
+        stretch[o][:, x] = np.where(near, -(smooth + away * first), 0)
+        curvature[o][:, x] = 0.5 * second
+    return gradient, stretch, curvature
 
 
 def noisy_pixels(

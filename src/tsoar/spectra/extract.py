@@ -95,21 +95,23 @@ def blank_sums(data, offsets_weight, model, blank, spans, sigma2, sums, counts, 
 def blank_windows(deep: Deep, usable: NDArray[np.bool_], rows: int, away: float = 20.0) -> F32:
     """(y, x) float32: 1 in the darkest window of ``rows`` rows of each column, further than ``away`` px from every trace.
 
-    Columns without such a window have none (all 0).
+    Columns without such a window have none (all 0). Where fewer than a quarter of the columns have one (small subarrays),
+    windows of two thirds of the height are tried, down to 9 rows.
     """
     ny, nx = deep.sky.shape
     y = np.arange(ny)[:, None]
     with np.errstate(invalid="ignore"):
-        near = np.any([np.abs(y - deep.trace[o]) <= away for o in range(3)], axis=0)
+        near = np.any([np.abs(y - deep.trace_all[o]) <= away for o in range(3)], axis=0)
     light = np.abs(deep.star.sum(0, dtype=np.float64))
-    light[near] = np.inf
-    science = usable.any(axis=1)
-    light[~science] = np.inf
-    windows = np.lib.stride_tricks.sliding_window_view(light, rows, axis=0).sum(-1)
-    start = np.argmin(windows, axis=0)
-    possible = np.isfinite(windows[start, np.arange(nx)])
-    inside = (y >= start) & (y < start + rows) & possible & usable
-    return inside.astype(np.float32)
+    light[near | ~usable.any(axis=1)[:, None]] = np.inf
+    while True:
+        windows = np.lib.stride_tricks.sliding_window_view(light, rows, axis=0).sum(-1)
+        start = np.argmin(windows, axis=0)
+        possible = np.isfinite(windows[start, np.arange(nx)])
+        if possible.mean() > 0.25 or rows * 2 // 3 < 9:
+            inside = (y >= start) & (y < start + rows) & possible & usable
+            return inside.astype(np.float32)
+        rows = rows * 2 // 3
 
 
 def mean_group_weights(weights: F32, deep: Deep, radius: float, n: int) -> F64:
@@ -141,7 +143,7 @@ def one_over_f_excess(blank: F64, white: F64, aperture_rows: float, window_rows:
         return np.zeros(white.shape)
     sums = blank[:, where]
     far = np.abs(sums - np.nanmedian(sums, axis=0))
-    sums = np.where(far < 4 * 1.4826 * np.nanmedian(far, axis=0), sums, np.nan)
+    sums = np.where(far <= 4 * 1.4826 * np.nanmedian(far, axis=0), sums, np.nan)
     values = (np.nanvar(sums, axis=0, ddof=1) - white[where]) * (aperture_rows / window_rows[where]) ** 2
     half = width // 2
     out = np.zeros(white.shape)

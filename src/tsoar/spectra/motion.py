@@ -139,7 +139,7 @@ def _project(image, model, weighted, spans, limit, clip2, out):
 
 
 @kernel
-def compose(sky, star, gradient, stretch, spans, scale, shift, width, factor, out):
+def compose(sky, star, gradient, curvature, stretch, spans, scale, shift, width, factor, out):
     """Model image (y, x) of one integration: sky + sum of scaled orders, moved and widened near their traces; x factor.
 
     ``spans``: (n, 4) = order, row, first, last + 1 of the stretches that move; scale, shift, width (3,).
@@ -153,9 +153,14 @@ def compose(sky, star, gradient, stretch, spans, scale, shift, width, factor, ou
     for i in range(spans.shape[0]):
         k, y, left, right = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
         move, wide = np.float32(factor * shift[k] * scale[k]), np.float32(factor * width[k] * scale[k])
-        g, t, o = gradient[k, y, left:right], stretch[k, y, left:right], out[y, left:right]
+        bend = np.float32(factor * shift[k] ** 2 * scale[k])
+        g, c, o = gradient[k, y, left:right], curvature[k, y, left:right], out[y, left:right]
         for x in range(o.size):
-            o[x] += move * g[x] + wide * t[x]
+            o[x] += move * g[x] + bend * c[x]
+        if wide != np.float32(0):
+            t = stretch[k, y, left:right]
+            for x in range(o.size):
+                o[x] += wide * t[x]
 
 
 def moving_spans(deep: Deep, radius: float) -> NDArray[np.int32]:
@@ -173,7 +178,7 @@ def model_image(deep: Deep, spans: NDArray[np.int32], shape: Shape | None, facto
     """The image (y, x) expected of an integration of this ``shape`` (None: the deep stack itself), times ``factor``."""
     one, zero = np.ones(3), np.zeros(3)
     scale, shift, width = (one, zero, zero) if shape is None else (shape.scale, shape.shift, shape.width)
-    compose(deep.sky, deep.star, deep.gradient, deep.stretch, spans, scale, shift, width, factor, out)
+    compose(deep.sky, deep.star, deep.gradient, deep.curvature, deep.stretch, spans, scale, shift, width, factor, out)
     return out
 
 
@@ -238,13 +243,21 @@ def fit_shape(
         x = np.ravel([[start.scale[o] - 1, start.shift[o], start.width[o]] for o in t.orders]).astype(np.float64)
     wide = np.arange(x.size) % N_TEMPLATES == 2
     b = _project_all(image, model, t, params.clip).sum(axis=2).ravel()
+    narrow = x + _per_scale(t.without_width @ b, x)
     full = x + _per_scale(t.with_width @ b, x)
-    err = np.sqrt(np.abs(np.diag(t.with_width)))
-    if not np.any(np.abs(full[wide]) > params.width_above * np.maximum(err[wide], 1e-12)) and not x[wide].any():
-        return _shape(x + _per_scale(t.without_width @ b, x), t.without_width, t)
+    if not _significant(full, t, params) and not x[wide].any():
+        return _shape(narrow, t.without_width, t)
     model_image(deep, spans, _shape(full, t.with_width, t), factor, model)  # a wider profile: once more from there
     b = _project_all(image, model, t, params.clip).sum(axis=2).ravel()
-    return _shape(full + _per_scale(t.with_width @ b, full), t.with_width, t)
+    full = full + _per_scale(t.with_width @ b, full)
+    return _shape(full, t.with_width, t) if _significant(full, t, params) else _shape(narrow * ~wide, t.without_width, t)
+
+
+def _significant(x: F64, t: Templates, params: MotionParams) -> bool:
+    """Whether order 1 or 2 is wider than its error allows (order 3 is too faint to say)."""
+    err = np.sqrt(np.abs(np.diag(t.with_width)))
+    judged = (np.arange(x.size) % N_TEMPLATES == 2) & (np.repeat(t.orders, N_TEMPLATES) < 2)
+    return bool(np.any(np.abs(x[judged]) > params.width_above * np.maximum(err[judged], 1e-12)))
 
 
 def _per_scale(change: F64, x: F64) -> F64:
