@@ -143,6 +143,23 @@ def test_traces(image, traces, baseline):
     assert boxes.lines[1].get_ydata()[0] == 55
 
 
+def test_only_what_was_measured_is_drawn(image, traces):
+    borrowed = traces.copy(deep=True)
+    borrowed["shift_err"][:, 2] = np.nan
+    borrowed["width"][5:9, 0], borrowed["width_err"][5:9, 0] = 1e-3, 1e-4
+    borrowed["y_deep_raw"][0, :200] = borrowed["y_deep"][0, :200]
+    motion = panels(plots.trace_motion(borrowed))
+    assert [ax.get_ylabel() for ax in motion] == ["motion [mpx]", "motion [mpx]", "width [1/1000]"]
+    assert np.isfinite(motion[2].lines[0].get_ydata()).sum() == 4
+    below = panels(plots.traces_on_image(image, borrowed))[1]
+    assert np.isfinite(below.lines[0].get_ydata()).sum() == 100
+
+
+def test_white_light_of_one_order_is_drawn_once():
+    table = white_light(make_spectra(n=20, columns={1: (4, 900)}))
+    assert [ax.get_title("left") for ax in panels(plots.white_light(table))[::2]] == ["order 1"]
+
+
 def test_spectra(spectra):
     axes = panels(plots.spectra(spectra))
     assert axes[0].get_ylabel() == "flux in the box [DN/s]"

@@ -19,9 +19,10 @@ CAPTIONS = {
         "patches."
     ),
     "traces_on_image": (
-        "The traces used for the extraction on the slope image, and below the measured centres minus these smooth "
-        "curves. Wrong: a curve that leaves its order, order 2 sliding towards order 1 left of column 900, or "
-        "residuals with waves larger than 0.3 px."
+        "The traces used for the extraction on the slope image, and below the measured centres minus these curves, "
+        "where they could be measured. A smooth difference below 1 px is one of definition: the centre of a lopsided "
+        "profile's light is not the midpoint between its edges. Wrong: a curve that leaves its order, order 2 sliding "
+        "towards order 1 left of column 900, or a difference that jumps or scatters by more than 0.3 px."
     ),
     "trace_motion": (
         "Motion of each trace along rows, integration by integration, with its error; below, where it was fitted, the "

@@ -29,6 +29,8 @@ def white_light(table: Table, baseline: Baseline | None = None) -> Figure:
     """White light of each order and of both together, with errors (F33)."""
     curves = {"order 1": "_order1", "order 2": "_order2", "orders 1 and 2 together": ""}
     curves = {text: end for text, end in curves.items() if np.isfinite(np.asarray(table[f"flux{end}"])).any()}
+    if len(curves) == 2:  # one order and "both", which is the same
+        del curves["orders 1 and 2 together"]
     time = np.asarray(table["time"], np.float64)
     x, label = hours(time, baseline)
     outside = np.ones(time.size, bool) if baseline is None else baseline.mask

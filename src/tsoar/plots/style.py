@@ -51,6 +51,20 @@ def legend(ax: Axes, **where: Any) -> None:
         ax.legend(fontsize=SMALL, frameon=True, framealpha=0.85, edgecolor="none", **where)
 
 
+def legend_above(ax: Axes) -> None:
+    """A legend in one line over the right end of an image."""
+    if handles := ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            ncols=len(handles),
+            fontsize=SMALL,
+            frameon=False,
+            borderaxespad=0.2,
+            columnspacing=1.2,
+        )
+
+
 def heading(ax: Axes, text: str) -> None:
     """What this panel shows, at its left."""
     ax.set_title(text, loc="left", fontsize=10)

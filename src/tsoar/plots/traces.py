@@ -13,7 +13,7 @@ from tsoar.plots.style import (
     detector_axes,
     heading,
     hours,
-    legend,
+    legend_above,
     new_figure,
     plain,
     robust_limits,
@@ -48,7 +48,7 @@ def traces_on_image(image: NDArray[np.floating], traces: xr.Dataset, *, title: s
     for order, (smooth, measured) in mean_traces(traces).items():
         colour, x = ORDER_COLOURS[order], np.arange(smooth.size)
         top.plot(x, smooth, color=colour, linewidth=1.3, label=f"order {order}")
-        off = measured - smooth
+        off = np.where(measured == smooth, np.nan, measured - smooth)  # equal: not measured, taken from the model
         if np.isfinite(off).any():
             below.plot(x, off, ".", color=colour, markersize=2, rasterized=True)
             far.append(float(np.abs(robust_limits(off, 3, 97)).max()))
@@ -56,7 +56,7 @@ def traces_on_image(image: NDArray[np.floating], traces: xr.Dataset, *, title: s
     top.set_ylim(-0.5, image.shape[0] - 0.5)
     below.set_ylim(-1.5 * max(far), 1.5 * max(far))
     heading(top, title)
-    legend(top, loc="upper left", ncols=3)
+    legend_above(top)
     top.set_ylabel("row [px]")
     plain(below)
     below.axhline(0, color="0.3", linewidth=0.8)
@@ -68,17 +68,15 @@ def traces_on_image(image: NDArray[np.floating], traces: xr.Dataset, *, title: s
 def trace_motion(traces: xr.Dataset, baseline: Baseline | None = None) -> Figure:
     """Motion of each order in time, and the change of width where it was fitted (F24)."""
     x, label = hours(traces["time"].values, baseline)
-    orders = [int(o) for o in traces["order"].values if np.isfinite(traces["shift"].sel(order=o)).any()]
-    panels = [("shift", o) for o in orders]
-    if "width" in traces:
-        widths = {o: traces["width"].sel(order=o).values for o in orders}
-        panels += [("width", o) for o, w in widths.items() if np.nanmax(np.abs(w), initial=0) > 0]
+    orders = [int(o) for o in traces["order"].values]
+    measured = {(k, o): _measured(traces, k, o) for k in ("shift", "width") if k in traces for o in orders}
+    panels = [which for which, (values, _) in measured.items() if np.isfinite(values).any()]
     figure, axes = new_figure(max(len(panels), 1), 1, height=0.7 + 1.7 * max(len(panels), 1), sharex=True)
     for ax, (name, order) in zip(axes[:, 0], panels, strict=False):
-        one = traces.sel(order=order)
-        values, factor = one[name].values, 1e3
-        error = one[f"{name}_err"].values if f"{name}_err" in one else np.full(values.shape, np.nan)
-        values = values - np.nanmedian(values)
+        values, error = measured[name, order]
+        factor = 1e3
+        if name == "shift":
+            values = values - nanmedian(values)
         ax.errorbar(
             x,
             factor * values,
@@ -99,6 +97,16 @@ def trace_motion(traces: xr.Dataset, baseline: Baseline | None = None) -> Figure
         heading(ax, f"order {order}: rms {factor * np.nanstd(values):.2g}{claimed} {'mpx' if name == 'shift' else '/ 1000'}")
     axes[-1, 0].set_xlabel(label)
     return figure
+
+
+def _measured(traces: xr.Dataset, name: str, order: int) -> tuple[NDArray, NDArray]:
+    """Values and errors (i,), NaN where none was fitted (no error): an order may have borrowed another's motion."""
+    one = traces.sel(order=order)
+    values = one[name].values.astype(np.float64)
+    if f"{name}_err" not in one:
+        return values, np.full(values.shape, np.nan)
+    error = one[f"{name}_err"].values.astype(np.float64)
+    return np.where(error > 0, values, np.nan), np.where(error > 0, error, np.nan)
 
 
 def apertures(
@@ -122,6 +130,6 @@ def apertures(
     ax.set_xlim(-0.5, image.shape[1] - 0.5)
     ax.set_ylim(-0.5, image.shape[0] - 0.5)
     heading(ax, f"boxes of radius {radius:g} px")
-    legend(ax, loc="upper left", ncols=3)
+    legend_above(ax)
     detector_axes(ax)
     return figure
