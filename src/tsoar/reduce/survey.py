@@ -226,7 +226,9 @@ def build(
     background: Background = fit_background(image, good & ~odd, trace, params=settings.background)
     star = repaired - background.sky
     orders = split_orders(star, good & ~odd, trace, wavelengths(readout))
-    gradient, stretch, curvature = motion_templates(orders, trace, settings.motion.radius)
+    # a wider profile is one about the published centre, from which edge midpoints lie a constant away
+    centre = trace - np.nan_to_num(np.asarray(facts["trace_offset"], np.float64))[:, None]
+    gradient, stretch, curvature = motion_templates(orders, trace, settings.motion.radius, centre)
     facts |= {
         "sky_left": background.scale_left,
         "sky_right": background.scale_right,

@@ -79,11 +79,13 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     return odd, np.nan_to_num(repaired).astype(np.float32)
 
 
-def motion_templates(star: F32, trace: F64, radius: float, columns: int = 15) -> tuple[F32, F32, F32]:
+def motion_templates(
+    star: F32, trace: F64, radius: float, centre: F64 | None = None, columns: int = 15
+) -> tuple[F32, F32, F32]:
     """Change of each order's image with trace row and with width, near its trace, and half the second derivative.
 
     star (3, y, x); trace (3, x). A move up by dy changes the image by -S' dy + S'' dy^2 / 2; a profile wider by a factor
-    1 + w by -w (S + (y - y_trace) S'), light kept. Pixel response does not move with the star, so derivatives are those of
+    1 + w by -w (S + (y - centre) S'), light kept; ``centre`` (3, x) is the trace unless given. Pixel response does not move with the star, so derivatives are those of
     a smooth star: profiles are laid on a common grid about the trace, averaged over ``columns`` neighbours and
     differentiated as splines (methods.md 8: central differences see 2 to 3 % too little motion; pixel structure of 1 %
     in the derivative would take another per cent).
@@ -101,9 +103,10 @@ def motion_templates(star: F32, trace: F64, radius: float, columns: int = 15) ->
         grid = map_coordinates(
             star[o].astype(np.float64), [y + s[:, None], np.broadcast_to(x, (s.size, x.size))], order=3, mode="nearest"
         )
-        light = np.maximum(grid[core].mean(axis=0), 1e-6)
-        shape = uniform_filter1d(grid / light, columns, axis=1, mode="nearest")
-        away = rows - y
+        light = np.maximum(grid[core].mean(axis=0), 0)
+        mean_light = np.maximum(uniform_filter1d(light, columns, mode="nearest"), 1e-3 * light.max())
+        shape = uniform_filter1d(grid, columns, axis=1, mode="nearest") / mean_light
+        away, from_centre = rows - y, rows - (trace if centre is None else centre)[o, x]
         place = [(away - s[0]) / (s[1] - s[0]), np.broadcast_to(np.arange(x.size), away.shape)]
         spline = CubicSpline(s, shape, axis=0)
         near = np.abs(away) <= radius
@@ -112,7 +115,7 @@ def motion_templates(star: F32, trace: F64, radius: float, columns: int = 15) ->
         )
         smooth = np.where(near, light * map_coordinates(shape, place, order=3, mode="nearest"), 0)
         gradient[o][:, x] = -first
-        stretch[o][:, x] = np.where(near, -(smooth + away * first), 0)
+        stretch[o][:, x] = np.where(near, -(smooth + from_centre * first), 0)
         curvature[o][:, x] = 0.5 * second
     return gradient, stretch, curvature
 

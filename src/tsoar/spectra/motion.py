@@ -19,6 +19,8 @@ from tsoar.jit import kernel
 from tsoar.params import Annotated, Gt, Unit, doc
 
 N_TEMPLATES = 3  # brightness, motion, width
+CORE = 10.0  # [px] about a trace; an order cut off within this says nothing reliable about its brightness
+WHOLE_COLUMNS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams) -> Templates:
     """Templates in DN per difference for images with ``variance`` (y, x) [DN^2]; ``usable`` (y, x) pixels that count.
 
-    Order 3 takes part where its own light is bright enough to be seen in one integration, else it follows order 1.
+    An order takes part if its core is on the subarray in enough columns (SUBSTRIP96 cuts order 2) and, for order 3, if its
+    light is bright enough to be seen in one integration; else it follows order 1.
     """
     rows = np.arange(deep.sky.shape[0])[:, None]
     weight = np.where(usable & np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
@@ -94,7 +97,8 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
     for o in range(3):
         with np.errstate(invalid="ignore"):
             near = np.abs(rows - deep.trace[o]) <= params.radius
-        if near.sum() < 1000:
+            inside = (deep.trace[o] >= CORE - 0.5) & (deep.trace[o] <= rows.size - CORE - 0.5)
+        if inside.sum() < WHOLE_COLUMNS:
             continue
         table = np.stack([deep.star[o], deep.gradient[o], deep.stretch[o]]) * np.float32(tgroup)
         if o == 2 and np.sum(weight * near * np.square(table[0])) < 100**2:  # brightness known to 1 % at least
