@@ -20,22 +20,25 @@ ORDERS = np.array([1, 2, 3])
 Series = dict[str, NDArray[Any]]
 
 
-def blank_expectation(recipe: Recipe) -> tuple[F64, F64]:
-    """Variance (3, x) [(DN/s)^2] of the star-free sums without 1/f noise, and the pixels (x,) in each window."""
-    blank = recipe.blank.astype(np.float64)
+def blank_expectation(recipe: Recipe) -> tuple[F64, F64, F64]:
+    """What the star-free windows would show without 1/f noise, their size, and what the offsets themselves add.
+
+    Returns the variance (3, x) of their sums [(DN/s)^2], the pixels (x,) in each window, and the variance (3, x)
+    [(DN/s)^2] that the white noise of a column's offset brings into one row (it is the same in all rows of a box).
+    """
+    blank, weight = recipe.blank.astype(np.float64), recipe.offset_weight.astype(np.float64)
     counts = blank.sum(0)
-    noise = recipe.noise
-    poisson = np.nan_to_num(noise.rate / noise.gain)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = (blank * poisson).sum(0) / counts
-        r2 = (blank * np.nan_to_num(noise.read2)).sum(0) / counts
-        inner = (blank * recipe.offset_weight).sum(0)
-        others = (recipe.offset_weight.sum(0, dtype=np.float64) - inner) / (inner / counts)
-    g = recipe.group_weights
+    noise, g = recipe.noise, recipe.group_weights
+    dark = np.where(weight > 0, 1.0, 0.0)
     squares, steps = (g**2).sum(1), (g[:, 1:] * g[:, :-1]).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        pixel = p * squares + r2 * (2 * squares - 2 * steps)
-        return pixel * (counts + counts**2 / others) / recipe.readout.tgroup**2, counts
+        p = (dark * np.nan_to_num(noise.rate / noise.gain)).sum(0) / dark.sum(0)
+        r2 = (dark * np.nan_to_num(noise.read2)).sum(0) / dark.sum(0)
+        inner = (blank * weight).sum(0)
+        others = (weight.sum(0) - inner) / (inner / counts)
+        pixel = (p * squares + r2 * (2 * squares - 2 * steps)) / recipe.readout.tgroup**2
+        offset = pixel * (weight**2).sum(0) / weight.sum(0) ** 2
+        return pixel * (counts + counts**2 / others), counts, np.nan_to_num(offset)
 
 
 def valid_columns(recipe: Recipe, series: Series) -> NDArray[np.bool_]:
@@ -57,11 +60,11 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
     variance = series["variance"].astype(np.float64)
     excess = np.zeros((3, readout.shape[1]))
     if recipe.calibration is not None and np.isfinite(series["blank"]).any():
-        expected, counts = blank_expectation(recipe)
+        expected, counts, offset = blank_expectation(recipe)
+        height = 2 * recipe.extract.radius
         for o in range(3):
-            excess[o] = one_over_f_excess(
-                series["blank"][:, o].astype(np.float64), expected[o], 2 * recipe.extract.radius, counts
-            )
+            excess[o] = one_over_f_excess(series["blank"][:, o].astype(np.float64), expected[o], height, counts)
+        excess += height**2 * offset
     error = np.sqrt(variance + excess)
     flux = series["flux"].copy()
     replaced = np.zeros((flux.shape[0], 3), np.int32)

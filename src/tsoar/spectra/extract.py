@@ -95,6 +95,7 @@ def blank_sums(data, offsets_weight, model, blank, spans, sigma2, sums, counts, 
 def blank_windows(deep: Deep, usable: NDArray[np.bool_], rows: int, away: float = 20.0) -> F32:
     """(y, x) float32: 1 in the darkest window of ``rows`` rows of each column, further than ``away`` px from every trace.
 
+    ``usable`` (y, x): rows that measure the column offset; the window must leave at least as many of them beside itself.
     Columns without such a window have none (all 0). Where fewer than three in five columns have one (small subarrays),
     windows of two thirds of the height are tried, down to 9 rows.
     """
@@ -107,7 +108,7 @@ def blank_windows(deep: Deep, usable: NDArray[np.bool_], rows: int, away: float 
     while True:
         windows = np.lib.stride_tricks.sliding_window_view(light, rows, axis=0).sum(-1)
         start = np.argmin(windows, axis=0)
-        possible = np.isfinite(windows[start, np.arange(nx)])
+        possible = np.isfinite(windows[start, np.arange(nx)]) & (usable.sum(axis=0) >= 2 * rows)
         if possible.mean() > 0.6 or rows * 2 // 3 < 9:
             inside = (y >= start) & (y < start + rows) & possible & usable
             return inside.astype(np.float32)

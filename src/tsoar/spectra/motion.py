@@ -19,7 +19,7 @@ from tsoar.jit import kernel
 from tsoar.params import Annotated, Gt, Unit, doc
 
 N_TEMPLATES = 3  # brightness, motion, width
-CORE = 10.0  # [px] about a trace; an order cut off within this says nothing reliable about its brightness
+CORE = 12.0  # [px] about a trace; an order cut off within this says nothing reliable about its brightness
 WHOLE_COLUMNS = 200
 
 
