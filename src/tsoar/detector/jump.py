@@ -20,9 +20,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsoar import flags
-from tsoar.blocks import F32, Deep, Ramps, Reference
+from tsoar.blocks import F32, U8, Deep, Ramps, Reference
 from tsoar.errors import InputError
 from tsoar.jit import kernel
 from tsoar.params import Annotated, Ge, Gt, Literal, Unit, doc
@@ -216,17 +217,22 @@ def judge_listed(data, dq, pixels, model, sigma2, threshold, neighbours, after_g
 
 
 @kernel
+def seen_row(dq, y, seen):
+    """OR of the group flags of one row into seen (x,)."""
+    seen[:] = np.uint8(0)
+    for g in range(dq.shape[0]):
+        row = dq[g, y]
+        for x in range(seen.size):
+            seen[x] |= row[x]
+
+
+@kernel
 def find_frame(data, dq, model, sigma2, threshold, candidate):
     """`find_row` for all rows of one integration."""
-    ng, ny, nx = data.shape
-    seen = np.empty(nx, np.uint8)
+    seen = np.empty(data.shape[2], np.uint8)
     limit = np.float32(threshold * threshold)
-    for y in range(ny):
-        seen[:] = 0
-        for g in range(ng):
-            row = dq[g, y]
-            for x in range(nx):
-                seen[x] |= row[x]
+    for y in range(data.shape[1]):
+        seen_row(dq, y, seen)
         find_row(data, y, model[y], sigma2[y], limit, seen, candidate[y])
 
 
@@ -247,29 +253,45 @@ def _two_point_frame(data, dq, gain, read2, usable, threshold, neighbours, after
     return m
 
 
-def flag_deep(data: F32, dq, model: F32, sigma2: F32, usable, params: JumpParams, candidate=None):  # type: ignore[no-untyped-def]
+def flag_deep(data: F32, dq: U8, model: F32, sigma2: F32, usable: U8, params: JumpParams) -> NDArray[np.int32]:
     """Flag one integration in place against ``model`` (y, x) [DN per difference] with noise ``sigma2`` [DN^2].
 
     Returns the positions (n, 2) of all pixels that carry any group flag afterwards or were looked at: what the ramp fit
     has to treat one by one.
     """
-    candidate = np.empty(data.shape[1:], np.uint8) if candidate is None else candidate
+    candidate = np.empty(data.shape[1:], np.uint8)
     find_frame(data, dq, model, sigma2, params.threshold, candidate)
-    found = np.empty((candidate.size, 2), np.int32) if data.shape[2] % 8 else None
-    if found is None:
+    return judge_candidates(data, dq, model, sigma2, usable, params, candidate)
+
+
+def judge_candidates(
+    data: F32, dq: U8, model: F32, sigma2: F32, usable: U8, params: JumpParams, candidate: U8
+) -> NDArray[np.int32]:
+    """`flag_deep` for pixels marked already (``candidate`` (y, x), which is added to)."""
+    if candidate.shape[1] % 8:
+        found = np.argwhere(candidate).astype(np.int32)
+    else:
         found = np.empty((int(np.count_nonzero(candidate)), 2), np.int32)
         listed(candidate, found)
-    else:
-        found = np.argwhere(candidate).astype(np.int32)
     spreads = np.zeros(found.shape[0], np.int64)
-    judge_listed(
-        data, dq, found, model, sigma2, params.threshold, params.neighbours, params.after_groups, params.guard, spreads
-    )
-    new = spread_hits(dq, usable, found, spreads, candidate)
-    return np.concatenate([found, new])
+    limits = (params.threshold, params.neighbours, params.after_groups, params.guard)
+    judge_listed(data, dq, found, model, sigma2, *limits, spreads)
+    return np.concatenate([found, spread_hits(dq, usable, found, spreads, candidate)])
 
 
-def difference_variance(deep: Deep, rate: F32, gain: F32, read2: F32, usable, tgroup: float, n: int, tolerance: float) -> F32:  # type: ignore[no-untyped-def]
+@kernel
+def count_listed(dq, pixels):
+    """Group flags JUMP_DET among the listed pixels (n, 2), each listed once."""
+    total = 0
+    for i in range(pixels.shape[0]):
+        for g in range(dq.shape[0]):
+            total += 1 if dq[g, pixels[i, 0], pixels[i, 1]] & JUMP else 0
+    return total
+
+
+def difference_variance(
+    deep: Deep, rate: F32, gain: F32, read2: F32, usable: U8, tgroup: float, n: int, tolerance: float
+) -> F32:
     """Variance (y, x) [DN^2] of one difference about the model; NaN where pixels are not judged.
 
     With fewer than 3 differences a ramp cannot tell a hit from a wrong model by itself; what trace motion beyond the
@@ -335,7 +357,7 @@ def jump(
     return ramps.with_(groupdq=groupdq)
 
 
-def flag_two_point(data: F32, dq, gain: F32, read2: F32, usable, params: JumpParams) -> None:  # type: ignore[no-untyped-def]
+def flag_two_point(data: F32, dq: U8, gain: F32, read2: F32, usable: U8, params: JumpParams) -> None:
     """Flag one integration in place by the two-point difference test."""
     pixels, spreads = np.empty((data[0].size, 2), np.int32), np.zeros(data[0].size, np.int64)
     args = (params.threshold, params.neighbours, params.after_groups)

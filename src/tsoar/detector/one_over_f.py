@@ -62,18 +62,27 @@ def start_residuals(data, low, high, y_rows, model, factor, weight, out):
 
 
 @kernel
+def _add_row(a, b, m, w, start, factor, limit2, total, norm):
+    for x in range(total.size):
+        r = (b[x] - a[x]) - factor * m[x]
+        d = r - start[x]
+        inside = d * d * w[x] < limit2  # NaN is not
+        total[x] += w[x] * d if inside else np.float32(0)
+        norm[x] += w[x] if inside else np.float32(0)
+
+
+@kernel
 def accumulate(data, low, high, model, factor, weight, start, limit, total, norm):
-    """Inverse-variance sums of the residuals of one difference that lie within ``limit`` sigma of ``start`` (x,)."""
+    """Inverse-variance sums (k, x) of the residuals of differences that lie within ``limit`` sigma of ``start`` (k, x).
+
+    Difference k is data[high[k]] - data[low[k]] - factor * model; row by row, so that each is fetched once.
+    """
     limit2 = np.float32(limit * limit)
     total[:] = np.float32(0)
     norm[:] = np.float32(0)
     for y in range(data.shape[1]):
-        a, b, m, w = data[low, y], data[high, y], model[y], weight[y]
-        for x in range(total.size):
-            r = (b[x] - a[x]) - factor * m[x] - start[x]
-            inside = r * r * w[x] < limit2  # NaN is not
-            total[x] += w[x] * r if inside else np.float32(0)
-            norm[x] += w[x] if inside else np.float32(0)
+        for k in range(low.size):
+            _add_row(data[low[k], y], data[high[k], y], model[y], weight[y], start[k], factor, limit2, total[k], norm[k])
 
 
 def bridge(offset: F32) -> F32:
@@ -92,31 +101,44 @@ def start_rows(ny: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, ny - 1, min(ny, START_ROWS)).round().astype(np.int64))
 
 
-def difference_offset(
-    data: F32, low: int, high: int, model: F32, factor: float, weight: F32, clip: float, norm: F32 | None = None
+def clipped_offsets(
+    data: F32,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    model: F32,
+    factor: float,
+    weight: F32,
+    clip: float,
+    norm: F32 | None = None,
 ) -> F32:
-    """Offset (x,) [DN] of group difference ``data[high] - data[low]`` against ``factor * model``.
+    """Offsets (k, x) [DN] of the differences ``data[high[k]] - data[low[k]]`` against ``factor * model``.
 
     data (g, y, x) [DN]; model (y, x) [DN per difference]; weight (y, x) 1/variance [DN^-2], 0 = not used.
-    ``norm`` (x,), when given, receives the sum of the weights used.
+    ``norm`` (k, x), when given, receives the sum of the weights used.
     """
     rows = start_rows(data.shape[1])
     few = np.empty((rows.size, data.shape[2]), np.float32)
-    start_residuals(data, low, high, rows, model, np.float32(factor), weight, few)
-    start = bridge(column_medians(few))
+    start = np.empty((low.size, data.shape[2]), np.float32)
+    for k in range(low.size):
+        start_residuals(data, low[k], high[k], rows, model, np.float32(factor), weight, few)
+        start[k] = bridge(column_medians(few))
     total, norm = np.empty_like(start), np.empty_like(start) if norm is None else norm
     accumulate(data, low, high, model, np.float32(factor), weight, start, np.float32(clip), total, norm)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return bridge(start + total / norm)
+        offsets = start + total / norm
+    return np.stack([bridge(o) for o in offsets])
+
+
+def difference_offset(data: F32, low: int, high: int, model: F32, factor: float, weight: F32, clip: float) -> F32:
+    """`clipped_offsets` of a single difference: (x,)."""
+    one: F32 = clipped_offsets(data, np.array([low]), np.array([high]), model, factor, weight, clip)[0]
+    return one
 
 
 def deep_offsets(data: F32, model: F32, weight: F32, clip: float, norm: F32 | None = None) -> F32:
     """Offsets (g - 1, x) [DN] of all differences of one integration against ``model`` (y, x) [DN per difference]."""
-    n = data.shape[0] - 1
-    offsets = np.empty((n, data.shape[2]), np.float32)
-    for k in range(n):
-        offsets[k] = difference_offset(data, k, k + 1, model, 1.0, weight, clip, None if norm is None else norm[k])
-    return offsets
+    k = np.arange(data.shape[0] - 1)
+    return clipped_offsets(data, k, k + 1, model, 1.0, weight, clip, norm)
 
 
 def median_offsets(data: F32, dq: U8, mask: NDArray[np.bool_], put_back: F32 | None, smooth: int) -> F32:

@@ -42,28 +42,26 @@ def prepare(pixeldq: U32, params: RefpixParams) -> NDArray[np.int32]:
 @kernel
 def clipped_mean(values, n, limit):
     """Mean of values[:n] within ``limit`` sigma of itself, repeated until nothing changes; NaN without a value."""
-    low, high = -np.inf, np.inf
+    low, high, zero = -np.inf, np.inf, 0.0
     count = -1
     mean = np.nan
     for _ in range(100):
-        kept, total = 0, 0.0
-        for i in range(n):
+        kept, total, square = 0, 0.0, 0.0
+        for i in range(n):  # sums about the mean before: one pass is then as exact as two
             v = values[i]
             inside = low <= v <= high
+            d = v - zero if inside else 0.0
             kept += 1 if inside else 0
-            total += v if inside else 0.0
+            total += d
+            square += d * d
         if kept == 0 or kept == count:
             break
         count = kept
-        mean = total / kept
-        square = 0.0
-        for i in range(n):
-            v = values[i]
-            square += (v - mean) ** 2 if low <= v <= high else 0.0
-        spread = np.sqrt(square / kept)
+        mean = zero + total / kept
+        spread = np.sqrt(max(square / kept - (mean - zero) ** 2, 0.0))
         if spread == 0.0:
             break
-        low, high = mean - limit * spread, mean + limit * spread
+        low, high, zero = mean - limit * spread, mean + limit * spread, mean
     return mean
 
 

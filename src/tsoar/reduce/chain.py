@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from tsoar import flags
 from tsoar.blocks import F32, F64, U8, U32, Deep, Readout
-from tsoar.detector.jump import JumpParams, difference_variance, flag_deep, flag_two_point
+from tsoar.detector.jump import (
+    JumpParams,
+    count_listed,
+    difference_variance,
+    find_row,
+    flag_two_point,
+    judge_candidates,
+    seen_row,
+)
 from tsoar.detector.one_over_f import (
     OneOverFParams,
     cumulate,
@@ -28,6 +36,7 @@ from tsoar.detector.one_over_f import (
     offset_weight,
     slope_offset,
     subtract,
+    subtract_row,
 )
 from tsoar.detector.ramp_fit import (
     NoiseModel,
@@ -38,6 +47,7 @@ from tsoar.detector.ramp_fit import (
     gls_weights,
     refit_flagged,
     slope_frame,
+    slope_row,
 )
 from tsoar.jit import kernel
 from tsoar.reduce.calibrate import Calibration, calibrate
@@ -265,23 +275,26 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
         offsets = median_offsets(b.data, b.dq, mask, r.put_back, r.one_over_f.smooth)
         norm[:] = np.nan
     cumulative = cumulate(offsets)
-    subtract(b.data, cumulative)
     facts["offset_rms"] = offsets.std(axis=1)
+    deep_jump = r.has_deep and r.jump.method == "deep" and "jump" not in r.skip
+    one_pass(b.data, b.dq, cumulative, b.model, r.sigma2, r.jump.threshold, r.weights, b.candidate, b.slope, deep_jump)
     after("one_over_f")
 
     # 3. jumps, judged with the column offsets out of the way
     pixels = None
-    if "jump" not in r.skip:
-        if r.has_deep and r.jump.method == "deep":
-            pixels = flag_deep(b.data, b.dq, b.model, r.sigma2, r.noise.usable, r.jump, b.candidate)
-        elif n >= 3:
-            flag_two_point(b.data, b.dq, r.noise.gain, r.noise.read2, r.noise.usable, r.jump)
-    facts["n_jumps"] = count_jumps(b.dq, r.noise.usable)
+    if deep_jump:
+        pixels = judge_candidates(b.data, b.dq, b.model, r.sigma2, r.noise.usable, r.jump, b.candidate)
+    elif "jump" not in r.skip and n >= 3:
+        flag_two_point(b.data, b.dq, r.noise.gain, r.noise.read2, r.noise.usable, r.jump)
+    if pixels is None:
+        pixels = flagged(b.dq, r.noise.usable)
+    facts["n_jumps"] = count_listed(b.dq, pixels)
 
     facts["shape"] = shape
     # the star-free windows tell what 1/f noise is left inside columns (needs group-level offsets)
     facts["blank"] = _blank(r, b, norm)
-    if "one_over_f" in r.skip or r.one_over_f.level == "slope":
+    stripes_stay = "one_over_f" in r.skip or r.one_over_f.level == "slope"
+    if stripes_stay:
         subtract(b.data, -cumulative)
     after("jump")
 
@@ -289,9 +302,10 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
     noise = r.noise
     planes = (noise.rate, noise.gain, noise.read2, noise.usable, b.slope, b.var_p, b.var_r)
     if r.has_deep and r.ramp_fit.method == "gls":
-        slope_frame(b.data, r.weights, b.slope)
+        if stripes_stay:
+            slope_frame(b.data, r.weights, b.slope)
         b.var_p[:], b.var_r[:] = r.fixed_var
-        refit_flagged(b.data, b.dq, flagged(b.dq, noise.usable) if pixels is None else pixels, *planes)
+        refit_flagged(b.data, b.dq, pixels, *planes)
     else:
         ols = r.ramp_fit.method == "ols"
         fit_every(b.data, b.dq, *planes[:4], ols, b.slope, b.var_p, b.var_r)
@@ -300,15 +314,16 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
 
 
 @kernel
-def count_jumps(dq, usable):
-    """Group flags JUMP_DET on usable pixels."""
-    total = 0
-    for g in range(dq.shape[0]):
-        for y in range(dq.shape[1]):
-            row, use = dq[g, y], usable[y]
-            for x in range(row.size):
-                total += 1 if row[x] & np.uint8(4) and use[x] else 0
-    return total
+def one_pass(data, dq, cumulative, model, sigma2, threshold, weights, candidate, slope, judge):
+    """Row by row: column offsets off, pixels marked that need a closer look, slopes of all pixels as if clean."""
+    seen = np.empty(data.shape[2], np.uint8)
+    limit = np.float32(threshold * threshold)
+    for y in range(data.shape[1]):
+        subtract_row(data, y, cumulative)
+        if judge:
+            seen_row(dq, y, seen)
+            find_row(data, y, model[y], sigma2[y], limit, seen, candidate[y])
+        slope_row(data, y, weights, slope[y])
 
 
 def _blank(r: Recipe, b: Buffers, norm: F32) -> F64:

@@ -64,6 +64,8 @@ class Templates:
     """the same with the widths held; their rows and columns are 0"""
     column_normal: F64
     """(orders, 3, 3, x): of each order by itself and column"""
+    columns: tuple[NDArray[np.int64], ...]
+    """per order, columns that tell its motion best"""
     limit: F32
     """(y, x) variance [DN^2] that outliers are judged by; NaN = not used"""
     orders: tuple[int, ...]
@@ -121,7 +123,8 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
     held = np.zeros((n, n))
     held[np.ix_(narrow, narrow)] = np.linalg.pinv(normal[np.ix_(narrow, narrow)])
     limit = np.where(weight > 0, variance, np.nan).astype(np.float32)
-    return Templates(tuple(spans), tuple(weighted), np.linalg.pinv(normal), held, columns, limit, tuple(orders))
+    best = tuple(_informed(c) for c in columns)
+    return Templates(tuple(spans), tuple(weighted), np.linalg.pinv(normal), held, columns, best, limit, tuple(orders))
 
 
 @kernel
@@ -194,18 +197,23 @@ def _project_all(image: F32, model: F32, t: Templates, clip: float) -> F64:
 
 
 def _column_start(sums: F64, t: Templates) -> F64:
-    """Brightness and motion of each order from its columns one by one, medians weighted by what each column knows."""
+    """Brightness and motion of each order from its columns one by one: medians over the half that knows most."""
     start = np.zeros(len(t.orders) * N_TEMPLATES)
     for a in range(len(t.orders)):
-        n, b = t.column_normal[a], sums[a]
+        known = t.columns[a]
+        n, b = t.column_normal[a][:, :, known], sums[a][:, known]
         det = n[0, 0] * n[1, 1] - n[0, 1] ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = (n[1, 1] * b[0] - n[0, 1] * b[1]) / det
-            shift = (n[0, 0] * b[1] - n[0, 1] * b[0]) / det
-            know = np.sqrt(det / n[1, 1]), np.sqrt(det / n[0, 0])
-        start[3 * a] = weighted_median(scale, know[0])
-        start[3 * a + 1] = weighted_median(shift, know[1])
+        start[3 * a] = np.median((n[1, 1] * b[0] - n[0, 1] * b[1]) / det)
+        start[3 * a + 1] = np.median((n[0, 0] * b[1] - n[0, 1] * b[0]) / det)
     return start
+
+
+def _informed(normal: F64) -> NDArray[np.int64]:
+    """Columns (of normal (3, 3, x)) whose own motion is better known than the median column's."""
+    det = normal[0, 0] * normal[1, 1] - normal[0, 1] ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        know = np.where((det > 0) & (normal[0, 0] > 0), det / normal[0, 0], 0)
+    return np.flatnonzero((know > 0) & (know >= np.median(know[know > 0]))) if (know > 0).any() else np.empty(0, np.int64)
 
 
 def weighted_median(values: F64, weights: F64) -> float:
