@@ -183,8 +183,13 @@ class Deep:
     facts: dict[str, Any] = field(default_factory=dict)
     """numbers for the report: sky scales, halo, wheel angle fitted, counts of odd pixels ..."""
 
+    light: F32 = field(init=False)
+    """(y, x) the star's light of all orders"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "light", self.star.sum(0, dtype=np.float32))
+
     @property
     def total(self) -> F32:
         """(y, x) star and sky together."""
-        total: F32 = self.star.sum(0, dtype=np.float32) + self.sky
-        return total
+        return self.light + self.sky

@@ -326,24 +326,40 @@ def finish(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag):
 
     A NaN slope is DO_NOT_USE with NaN error and zero variances; JUMP_DET, SATURATED and PERSISTENCE of any group are kept.
     """
-    ng, ny, nx = dq.shape
-    per_second = np.float32(1.0 / tgroup)
-    square = np.float32(1.0 / tgroup**2)
-    seen = np.empty(nx, np.uint8)
-    for y in range(ny):
-        seen[:] = 0
-        for g in range(ng):
-            row = dq[g, y]
-            for x in range(nx):
-                seen[x] |= row[x]
-        s, p, r, e, f, q = slope[y], var_p[y], var_r[y], err[y], flag[y], pixeldq[y]
-        for x in range(nx):
-            bad = s[x] != s[x]
-            s[x] *= per_second
-            p[x] = np.float32(0) if bad else p[x] * square
-            r[x] = np.float32(0) if bad else r[x] * square
-            e[x] = np.float32(np.nan) if bad else np.sqrt(p[x] + r[x])
-            f[x] = q[x] | np.uint32(seen[x] & KEPT) | np.uint32(1 if bad else 0)
+    for y in range(slope.shape[0]):
+        for x in range(slope.shape[1]):
+            _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, y, x)
+
+
+@kernel
+def _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, y, x):
+    seen = np.uint8(0)
+    for g in range(dq.shape[0]):
+        seen |= dq[g, y, x]
+    s = slope[y, x] / np.float32(tgroup)
+    bad = s != s
+    p = np.float32(0) if bad else var_p[y, x] / np.float32(tgroup * tgroup)
+    r = np.float32(0) if bad else var_r[y, x] / np.float32(tgroup * tgroup)
+    slope[y, x], var_p[y, x], var_r[y, x] = s, p, r
+    err[y, x] = np.float32(np.nan) if bad else np.sqrt(p + r)
+    flag[y, x] = pixeldq[y, x] | np.uint32(seen & KEPT) | np.uint32(1 if bad else 0)
+
+
+@kernel
+def finish_listed(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, pixels):
+    """`finish` for the listed pixels (n, 2) alone, each listed once."""
+    for i in range(pixels.shape[0]):
+        _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, pixels[i, 0], pixels[i, 1])
+
+
+@kernel
+def per_second(slope, tgroup):
+    """DN per difference -> DN/s, in place."""
+    t = np.float32(tgroup)
+    for y in range(slope.shape[0]):
+        row = slope[y]
+        for x in range(row.size):
+            row[x] /= t
 
 
 def ramp_fit(

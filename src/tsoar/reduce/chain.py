@@ -42,9 +42,11 @@ from tsoar.detector.ramp_fit import (
     NoiseModel,
     RampFitParams,
     finish,
+    finish_listed,
     fit_every,
     flagged,
     gls_weights,
+    per_second,
     refit_flagged,
     slope_frame,
     slope_row,
@@ -89,6 +91,8 @@ class Buffers:
     err: F32
     flag: U32
     candidate: U8
+    touched: NDArray[np.int32] | None = None
+    """pixels (n, 2) in which variances, errors and flags differ from those of unflagged ramps; None: everywhere"""
 
     @classmethod
     def make(cls, readout: Readout) -> Buffers:
@@ -104,6 +108,31 @@ class Buffers:
             np.empty(plane, np.uint8),
         )
 
+    def start_from(self, unflagged: Unflagged, pixels: NDArray[np.int32]) -> None:
+        """Variances, errors and flags of unflagged ramps everywhere; ``pixels`` are going to differ.
+
+        These planes are the same in every integration but for some thousand pixels, so only those are put back.
+        """
+        own = (self.var_p, self.var_r, self.err, self.flag)
+        if self.touched is None:
+            for mine, theirs in zip(own, unflagged, strict=True):
+                mine[:] = theirs
+        else:
+            restore(*own, *unflagged, self.touched)
+        self.touched = pixels
+
+
+@kernel
+def restore(var_p, var_r, err, flag, from_p, from_r, from_err, from_flag, pixels):
+    """Listed pixels (n, 2) of four planes back to what they are without flags."""
+    for i in range(pixels.shape[0]):
+        y, x = pixels[i, 0], pixels[i, 1]
+        var_p[y, x], var_r[y, x], err[y, x], flag[y, x] = from_p[y, x], from_r[y, x], from_err[y, x], from_flag[y, x]
+
+
+Unflagged = tuple[F32, F32, F32, U32]
+"""Poisson and read-noise variance [(DN/s)^2], error [DN/s] and flags (y, x) of ramps without a flag"""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -116,8 +145,7 @@ class Recipe:
     deep: Deep
     noise: NoiseModel
     weights: F32
-    fixed_var: tuple[F32, F32]
-    """Poisson and read-noise variance (y, x) of unflagged slopes [DN^2 per difference^2]"""
+    unflagged: Unflagged
     offset_weight: F32
     image_weight: F32
     """(y, x) 1/variance [DN^-2] of the last unsaturated group minus the first"""
@@ -160,7 +188,9 @@ def make_recipe(
 ) -> Recipe:
     """Planes of weights, variances, templates and windows for the stream."""
     n, tgroup = max(readout.n_groups - 1, 1), readout.tgroup
-    weights, *fixed = gls_weights(noise.rate, noise.gain, noise.read2, noise.usable, n)
+    weights, var_p, var_r = gls_weights(noise.rate, noise.gain, noise.read2, noise.usable, n)
+    err, flag = np.empty_like(var_p), np.empty(readout.shape, np.uint32)
+    finish(var_p.copy(), var_p, var_r, np.zeros((1, *readout.shape), np.uint8), pixeldq, tgroup, err, flag)
     near = near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius)
     weight = offset_weight(deep, noise.read2, noise.gain, noise.usable, near, tgroup)
     usable = (noise.usable > 0) & ~deep.odd
@@ -178,7 +208,7 @@ def make_recipe(
         deep,
         noise,
         weights,
-        (fixed[0], fixed[1]),
+        (var_p, var_r, err, flag),
         weight,
         (everywhere / deep.last_group**2).astype(np.float32),
         difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance),
@@ -277,7 +307,8 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
     cumulative = cumulate(offsets)
     facts["offset_rms"] = offsets.std(axis=1)
     deep_jump = r.has_deep and r.jump.method == "deep" and "jump" not in r.skip
-    one_pass(b.data, b.dq, cumulative, b.model, r.sigma2, r.jump.threshold, r.weights, b.candidate, b.slope, deep_jump)
+    limit = r.jump.threshold
+    one_pass(b.data, b.dq, cumulative, b.model, r.sigma2, limit, r.weights, tgroup, b.candidate, b.slope, deep_jump)
     after("one_over_f")
 
     # 3. jumps, judged with the column offsets out of the way
@@ -298,32 +329,38 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
         subtract(b.data, -cumulative)
     after("jump")
 
-    # 4. slopes
+    # 4. slopes: constant weights and errors, flagged ramps one by one
     noise = r.noise
     planes = (noise.rate, noise.gain, noise.read2, noise.usable, b.slope, b.var_p, b.var_r)
+    last_planes = (b.slope, b.var_p, b.var_r, b.dq, r.pixeldq, tgroup, b.err, b.flag)
     if r.has_deep and r.ramp_fit.method == "gls":
         if stripes_stay:
             slope_frame(b.data, r.weights, b.slope)
-        b.var_p[:], b.var_r[:] = r.fixed_var
+            per_second(b.slope, tgroup)
+        b.start_from(r.unflagged, pixels)
         refit_flagged(b.data, b.dq, pixels, *planes)
+        finish_listed(*last_planes, pixels)
     else:
-        ols = r.ramp_fit.method == "ols"
-        fit_every(b.data, b.dq, *planes[:4], ols, b.slope, b.var_p, b.var_r)
-    finish(b.slope, b.var_p, b.var_r, b.dq, r.pixeldq, tgroup, b.err, b.flag)
+        fit_every(b.data, b.dq, *planes[:4], r.ramp_fit.method == "ols", b.slope, b.var_p, b.var_r)
+        finish(*last_planes)
+        b.touched = None
     return facts
 
 
 @kernel
-def one_pass(data, dq, cumulative, model, sigma2, threshold, weights, candidate, slope, judge):
+def one_pass(data, dq, cumulative, model, sigma2, threshold, weights, tgroup, candidate, slope, judge):
     """Row by row: column offsets off, pixels marked that need a closer look, slopes of all pixels as if clean."""
     seen = np.empty(data.shape[2], np.uint8)
-    limit = np.float32(threshold * threshold)
+    limit, seconds = np.float32(threshold * threshold), np.float32(tgroup)
     for y in range(data.shape[1]):
         subtract_row(data, y, cumulative)
         if judge:
             seen_row(dq, y, seen)
             find_row(data, y, model[y], sigma2[y], limit, seen, candidate[y])
         slope_row(data, y, weights, slope[y])
+        row = slope[y]
+        for x in range(row.size):
+            row[x] /= seconds
 
 
 def _blank(r: Recipe, b: Buffers, norm: F32) -> F64:

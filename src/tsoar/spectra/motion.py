@@ -146,24 +146,25 @@ def _project(image, model, weighted, spans, limit, clip2, out):
 
 
 @kernel
-def compose(sky, star, gradient, curvature, stretch, spans, scale, shift, width, factor, out):
-    """Model image (y, x) of one integration: sky + sum of scaled orders, moved and widened near their traces; x factor.
+def compose(sky, total, star, gradient, curvature, stretch, spans, scale, shift, width, factor, out):
+    """Model image (y, x) of one integration: sky + brightness x star, moved and widened near the traces; x factor.
 
-    ``spans``: (n, 4) = order, row, first, last + 1 of the stretches that move; scale, shift, width (3,).
+    total (y, x): all light of the star, taken to change like order 1; the orders' own brightness acts near their traces
+    (further out the difference, 1e-3 of a wing, is nothing), where spans (n, 4) = order, row, first, last + 1 say.
     """
-    s0, s1, s2 = np.float32(scale[0]), np.float32(scale[1]), np.float32(scale[2])
-    f = np.float32(factor)
+    s, f = np.float32(scale[0]), np.float32(factor)
     for y in range(sky.shape[0]):
-        b, p, q, r, o = sky[y], star[0, y], star[1, y], star[2, y], out[y]
+        b, p, o = sky[y], total[y], out[y]
         for x in range(o.size):
-            o[x] = f * (b[x] + s0 * p[x] + s1 * q[x] + s2 * r[x])
+            o[x] = f * (b[x] + s * p[x])
     for i in range(spans.shape[0]):
         k, y, left, right = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
+        more = np.float32(factor * (scale[k] - scale[0]))
         move, wide = np.float32(factor * shift[k] * scale[k]), np.float32(factor * width[k] * scale[k])
         bend = np.float32(factor * shift[k] ** 2 * scale[k])
-        g, c, o = gradient[k, y, left:right], curvature[k, y, left:right], out[y, left:right]
+        p, g, c, o = star[k, y, left:right], gradient[k, y, left:right], curvature[k, y, left:right], out[y, left:right]
         for x in range(o.size):
-            o[x] += move * g[x] + bend * c[x]
+            o[x] += more * p[x] + move * g[x] + bend * c[x]
         if wide != np.float32(0):
             t = stretch[k, y, left:right]
             for x in range(o.size):
@@ -185,7 +186,9 @@ def model_image(deep: Deep, spans: NDArray[np.int32], shape: Shape | None, facto
     """The image (y, x) expected of an integration of this ``shape`` (None: the deep stack itself), times ``factor``."""
     one, zero = np.ones(3), np.zeros(3)
     scale, shift, width = (one, zero, zero) if shape is None else (shape.scale, shape.shift, shape.width)
-    compose(deep.sky, deep.star, deep.gradient, deep.curvature, deep.stretch, spans, scale, shift, width, factor, out)
+    compose(
+        deep.sky, deep.light, deep.star, deep.gradient, deep.curvature, deep.stretch, spans, scale, shift, width, factor, out
+    )
     return out
 
 
