@@ -171,7 +171,7 @@ class Deep:
     trace_all: F64
     """(3, x) the same, continued where an order lies beyond the subarray (its light is on it)"""
     trace_raw: F64
-    """(3, x) centroids the trace was smoothed from"""
+    """(3, x) centroids: maxima of the smoothed profile, a diagnostic"""
     trace_valid: NDArray[np.bool_]
     """(3, x)"""
     read_noise_factor: float

@@ -1,4 +1,4 @@
-"""The six calibration steps: plain-formula twins, the battery every step passes, awkward cases of detector.md 4."""
+"""The six calibration steps: plain-formula twins, the battery every step passes, awkward references."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def ramps(rng, n_int=2, n_groups=N_GROUPS):
 
 
 def awkward_references(rng):
-    """References with every oddity detector.md names."""
+    """References with every oddity that real files have."""
     ref = lambda kind, data, dq=None, **k: Reference(kind, data, dq, (1, 1803), kind, keywords=k)  # noqa: E731
     mask = np.where(rng.random(SHAPE) < 0.05, DNU | flags.PIXEL["DEAD"], 0).astype(np.uint32)
     mask[:, :4] = mask[:, -4:] = flags.REFERENCE_PIXEL

@@ -68,7 +68,7 @@ def test_weights_are_those_of_the_scalar_fit():
         assert np.isnan(var_p[0, 2])
 
 
-# detector.md 6: six groups 500..1000 DN step 100, TGROUP 5.494, gain 1.6, read noise 13 DN
+# measured with jwst 3.0.0: six groups 500..1000 DN step 100, TGROUP 5.494, gain 1.6, read noise 13 DN
 AWKWARD = [
     ("clean", [0, 0, 0, 0, 0, 0], 18.2017, 0, 0.7577),
     ("saturated from g2", [0, 0, SAT, SAT, SAT, SAT], 18.2017, SAT, 2.77),

@@ -46,7 +46,7 @@ def content():
             },
             "facts": {"sky": {"scale": 1.25}, "<i>": list(range(100))},
         },
-        "figures": [("white", "White light", a_figure(), 'flux "and" <errors>')],
+        "figures": [("white", "White light", png(a_figure()), 'flux "and" <errors>')],
         "notes": ["few <groups>"],
     }
 
@@ -126,7 +126,7 @@ def test_nothing_is_fetched_from_elsewhere(content):
 def test_the_same_bytes_again_whatever_machine_and_speed(content, tmp_path):
     write_report(tmp_path / "a.html", **content)
     content["run"]["performance"] = {"workers": 1}
-    content["figures"] = [("white", "White light", a_figure(), 'flux "and" <errors>')]
+    content["figures"] = [("white", "White light", png(a_figure()), 'flux "and" <errors>')]
     write_report(tmp_path / "b.html", **content)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert "NeverPrinted" not in (tmp_path / "a.html").read_text("utf-8")

@@ -29,7 +29,8 @@ def prepare(reference: Reference | None, readout: Readout) -> tuple[F32, U32]:
         found = cut.keywords.get(key)
         if found is not None and int(found) != expected:
             raise ReferenceFileError(
-                f"reference {cut.name} (dark): {key.upper()} = {int(found)}, the exposure has {expected}; give another with --ref dark=FILE"
+                f"reference {cut.name} (dark): {key.upper()} = {int(found)}, the exposure has {expected}; "
+                "give another with --ref dark=FILE"
             )
     dark = cut.data[: readout.n_groups].astype(np.float64)
     missing = readout.n_groups - dark.shape[0]

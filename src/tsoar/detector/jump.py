@@ -4,10 +4,10 @@
 integration's brightness and moved with its trace, says it should be: |r_k| > threshold * sigma. That works with two
 groups as well as with twelve, and sees hits in time as well as up the ramp. A mismatch of the model (trace drift, tilt,
 field star) is the same in all differences of a ramp, a hit is not: where the ramp's median residual is significant it
-is subtracted first (methods.md 5; without this guard the test eats the star).
+is subtracted first (without this guard the test eats the star).
 
 ``two_point``. The field's: differences of a ramp against their own median, largest outlier first, until none is left
-(Anderson & Gordon 2011, PASP 123, 1237; stcal 1.20 ``find_crs``). Two deliberate differences from it, detector.md 9:
+(Anderson & Gordon 2011, PASP 123, 1237; stcal 1.20 ``find_crs``). Two deliberate differences from it:
 each ramp is judged by itself (the field's median runs over all integrations that happen to share a file), and
 differences keep their sign (the field folds them: a drop of twice the signal goes unseen).
 

@@ -1,7 +1,7 @@
 """1/f noise: offsets of whole columns, measured beside the star and taken out of every group (or of the slope image).
 
 NIRISS reads a column at a time (2.7 ms), so slow detector noise is one offset per column and read. It is measured on
-group differences and taken out of the groups after the first, cumulatively. Methods (evidence: methods.md 3):
+group differences and taken out of the groups after the first, cumulatively. Methods:
 
 ``deep`` (default where a deep stack exists). The residual against the deep image, scaled to this integration's
 brightness per order and with its trace motion, is averaged over the rows outside the traces with inverse-variance

@@ -61,7 +61,7 @@ def noise_model(gain: Reference, readnoise: Reference, readout: Readout, pixeldq
     """Gain, read noise and expected rate of every pixel, cut to the subarray; pixeldq (y, x) says which are usable.
 
     ``readnoise`` is the CDS noise [DN] (a single read has 1/sqrt(2) of it). With a deep stack the read noise is enlarged
-    by what dark rows show after the column step (1/f inside a column acts like read noise: methods.md 3).
+    by what dark rows show after the column step (1/f inside a column acts like read noise).
     """
     g, cds = gain.cut(readout).data, readnoise.cut(readout).data
     assert g is not None and cds is not None
@@ -195,7 +195,7 @@ def fit_pixel(data, dq, y, x, rate, gain, read2, d, good, work):
 def ols_pixel(data, dq, y, x, rate, gain, read2, d, good, work):
     """Slope and variances of one ramp by the field's optimal weights; same arguments and result as `fit_pixel`.
 
-    detector.md 4.10: contiguous runs of good groups, each fitted with weights |(k - mid)/mid|^P, combined by read-noise
+    As stcal 1.20 ``OLS_C``: contiguous runs of good groups, each fitted with weights |(k - mid)/mid|^P, combined by read-noise
     variance; the variances are those of the weights used (the field's errors are of weights it does not use: 1 % in such
     ramps). ``rate`` [DN per difference] sets the Poisson variance; NaN: the median of the ramp's own differences.
     """

@@ -91,8 +91,8 @@ class Exposure:
         """An ExposureError with a hint unless the exposure is of this kind."""
         if self.kind != kind:
             raise ExposureError(
-                f"{self.segments[0].path.name if self.segments else self.stem}: holds slopes ({self.kind}), expected raw counts "
-                f"({kind}); the steps before the ramp fit are done in it"
+                f"{self.segments[0].path.name if self.segments else self.stem}: holds slopes ({self.kind}), expected raw "
+                f"counts ({kind}); the steps before the ramp fit are done in it"
             )
 
     def _segment(self, i: int) -> tuple[Segment, int]:
@@ -361,6 +361,10 @@ def _open_segment(path: Path, repairs: list[str]) -> tuple[str, Segment, tuple[i
     return kind, Segment(path, 0, n, size, offset, number, extensions, header), shape
 
 
+def _truncated(path: Path, size: int, expected: int) -> ExposureError:
+    return ExposureError(f"{path.name}: {size} bytes, its header promises {expected}; the file is truncated, fetch it again")
+
+
 def _check_mode(path: Path, header: fits.Header, kind: str, repairs: list[str]) -> None:
     expected = {"TELESCOP": "JWST", "INSTRUME": "NIRISS", "DETECTOR": "NIS", "EXP_TYPE": "NIS_SOSS", "PUPIL": "GR700XD"}
     for key, value in expected.items():
@@ -440,7 +444,7 @@ def _readout(kind: str, s: Segment, shape: tuple[int, ...], repairs: list[str]) 
         repairs.append(f"{path.name}: NGROUPS is {h['NGROUPS']}, the array holds {groups} groups; the array counts")
     if int(numbers["NFRAMES"]) != 1 and kind == "uncal":
         raise ExposureError(
-            f"{path.name}: NFRAMES = {int(numbers['NFRAMES'])}, groups averaged from frames are not supported; expected 1 (NISRAPID)"
+            f"{path.name}: NFRAMES = {int(numbers['NFRAMES'])}, averaged groups are not supported; expected 1 (NISRAPID)"
         )
     return Readout(
         name,
@@ -487,13 +491,13 @@ def _check_belonging(segments: list[Segment], readouts: list[Readout], kind: str
         start = _int(b.header, "INTSTART", end + 1)
         if start != end + 1 and not allow_missing:
             raise ExposureError(
-                f"{b.path.name}: starts with integration {start}, {a.path.name} ends with {end}; a segment is missing or doubled"
+                f"{b.path.name}: starts with integration {start}, {a.path.name} ends with {end}; one is missing or doubled"
             )
     total = _int(first.header, "EXSEGTOT", len(segments))
     missing = sorted(set(range(1, total + 1)) - set(numbers))
     if missing and not allow_missing:
         raise ExposureError(
-            f"{names.parse(first.path)[0]}: segment {', '.join(map(str, missing))} of {total} is missing; give all (or one alone)"
+            f"{names.parse(first.path)[0]}: segment {', '.join(map(str, missing))} of {total} is missing; give all, or one"
         )
 
 
@@ -529,7 +533,7 @@ def _segment_times(s: Segment, readout: Readout, repairs: list[str]) -> tuple[F6
             if "UTC" in source:
                 repairs.append(f"{s.path.name}: INT_TIMES has no BJD_TDB, times are MJD UTC (up to 8.3 min and 69 s off)")
             time = time[: s.n]
-            return time - MJD_OFFSET if np.median(time) > 1e6 else time, source
+            return np.asarray(time - MJD_OFFSET if np.median(time) > 1e6 else time, np.float64), source
         if columns.get("int_mid_bjd_tdb", np.empty(0)).size >= s.n:
             return columns["int_mid_bjd_tdb"][: s.n], "INT_TIMES BJD_TDB"
     start = _number(s.header, "EXPSTART", np.nan)
@@ -574,7 +578,7 @@ def from_array(
     flag = np.zeros(data.shape, np.uint32) if dq is None else np.asarray(dq, np.uint32).reshape(data.shape)
     arrays = Slopes(data, err, np.zeros_like(data), err**2, flag, readout)
     n = data.shape[0]
-    days = np.arange(n) * 3 * sub.tframe / SECONDS_PER_DAY if time is None else np.asarray(time, np.float64)
+    days: F64 = np.arange(n) * 3 * sub.tframe / SECONDS_PER_DAY if time is None else np.asarray(time, np.float64)
     if days.shape != (n,) or not np.isfinite(days).all():
         raise InputError(f"time of shape {days.shape}: expected {n} finite values")
     kind = "rate" if n == 1 else "rateints"

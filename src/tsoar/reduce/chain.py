@@ -98,14 +98,23 @@ class Buffers:
     def make(cls, readout: Readout) -> Buffers:
         """Buffers for integrations of this readout."""
         plane, cube = readout.shape, (readout.n_groups, *readout.shape)
-        f32 = [np.empty(plane, np.float32) for _ in range(7)]
+
+        def f32() -> F32:
+            return np.empty(plane, np.float32)
+
         return cls(
-            np.empty(cube, np.uint16),
-            np.empty(cube, np.float32),
-            np.empty(cube, np.uint8),
-            *f32,
-            np.empty(plane, np.uint32),
-            np.empty(plane, np.uint8),
+            raw=np.empty(cube, np.uint16),
+            data=np.empty(cube, np.float32),
+            dq=np.empty(cube, np.uint8),
+            model=f32(),
+            work=f32(),
+            image=f32(),
+            slope=f32(),
+            var_p=f32(),
+            var_r=f32(),
+            err=f32(),
+            flag=np.empty(plane, np.uint32),
+            candidate=np.empty(plane, np.uint8),
         )
 
     def start_from(self, unflagged: Unflagged, pixels: NDArray[np.int32]) -> None:

@@ -136,7 +136,7 @@ def traces_dataset(recipe: Recipe, series: Series, time: F64, digest: str) -> xr
         "y_deep_raw": (
             ("order", "column"),
             deep.trace_raw,
-            {"units": "pixel", "long_name": "edge midpoints it was smoothed from"},
+            {"units": "pixel", "long_name": "centroids of the deep stack: maxima of the smoothed profile (diagnostic)"},
         ),
         "shift": (("integration", "order"), series["shift"], {"units": "pixel", "long_name": "trace motion"}),
         "shift_err": (("integration", "order"), series["shift_err"], {"units": "pixel"}),

@@ -166,7 +166,7 @@ def make_plan(
         one_over_f = dataclasses.replace(one_over_f, level="slope")
         notes.append(
             "start from slopes: groups are gone, so 1/f can only be corrected on slope images (white light scatters 1.5 to 2 "
-            "times the limit: methods.md 3) and jumps no longer"
+            "times the limit) and jumps no longer"
         )
         if not has_deep and one_over_f.method == "deep":
             one_over_f = dataclasses.replace(one_over_f, method="masked")

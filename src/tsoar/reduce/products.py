@@ -21,7 +21,7 @@ from tsoar.reduce.chain import Buffers, Recipe, detector_stage
 from tsoar.reduce.looks import Looks, look
 from tsoar.reduce.plan import Plan
 from tsoar.reduce.stream import RateSums
-from tsoar.report.page import write_report
+from tsoar.report.page import png, write_report
 from tsoar.soss.subarrays import reference_pixels
 
 STATUS = {
@@ -44,7 +44,7 @@ REFERENCE_KEYWORD = {
     "gain": "R_GAIN",
     "readnoise": "R_READNO",
 }
-TYPICAL_GAIN, TYPICAL_CDS_NOISE = 1.61, 10.4  # [e-/DN], [DN]: instrument.md 5, for slopes that come without references
+TYPICAL_GAIN, TYPICAL_CDS_NOISE = 1.61, 10.4  # [e-/DN], [DN]: in-flight NIRISS, for slopes that come without references
 
 
 def header_keywords(plan: Plan, references: References | None) -> dict[str, str]:
@@ -109,11 +109,11 @@ def write_all(
     facts = recipe.deep.facts | {"baseline": "none" if looks.baseline is None else looks.baseline.how}
     diagnostics = {"exposure": exposure.stem, "numbers": looks.numbers, "facts": facts, "notes": notes}
     datasets.write_json(diagnostics, out / "diagnostics.json")
-    drawn = figures(exposure, recipe, spectra, traces, looks)
-    for name, figure in drawn:
+    drawn = [(name, png(figure)) for name, figure in figures(exposure, recipe, spectra, traces, looks)]
+    for name, data in drawn:
         with datasets.atomic(out / "figures" / f"{name}.png") as part:
-            figure.savefig(part, format="png", dpi=130, metadata={"Software": None})
-    titled = [(name, TITLES[name], figure, plots.CAPTIONS[name]) for name, figure in drawn]
+            part.write_bytes(data)
+    titled = [(name, TITLES[name], data, plots.CAPTIONS[name]) for name, data in drawn]
     title = f"{exposure.header.get('TARGPROP') or exposure.header.get('TARGNAME') or exposure.stem}"
     write_report(out / "report.html", title=title, run=run_record, diagnostics=diagnostics, figures=titled, notes=notes)
 

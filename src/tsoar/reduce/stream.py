@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
@@ -61,8 +61,8 @@ class RateSums:
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> RateSums:
         """Nothing summed yet."""
-        zero = [np.zeros(shape) for _ in range(4)]
-        return cls(*zero, np.zeros(shape, np.uint32), np.full(shape, 0xFFFFFFFF, np.uint32))
+        none, every = np.zeros(shape, np.uint32), np.full(shape, 0xFFFFFFFF, np.uint32)
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape), none, every)
 
     def merge(self, other: RateSums) -> None:
         """Add the sums of the next block."""
@@ -168,7 +168,7 @@ def reduce_block(
     return BlockResult(collect(items), rate)
 
 
-def in_order(pool: Executor, jobs: list[Callable[[], Any]], ahead: int) -> Iterator[Any]:
+def in_order(pool: Executor, jobs: Iterable[Callable[[], Any]], ahead: int) -> Iterator[Any]:
     """Results of ``jobs`` in their order, never more than ``ahead`` of them under way."""
     waiting: deque[Future[Any]] = deque()
     todo = iter(jobs)

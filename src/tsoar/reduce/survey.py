@@ -119,7 +119,7 @@ def survey(
     progress(sample.size + 1, steps)
 
     # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
-    deep = build(image / np.float32(tgroup), readout, usable, noise, sample, last, settings, None)
+    deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, None)
     progress(sample.size + 2, steps)
     spans = moving_spans(deep, settings.motion.radius)
     weight = _image_weight(deep, noise, near_traces(deep.trace_all, readout.shape, settings.mask_radius), n_groups)
@@ -142,7 +142,7 @@ def survey(
 
     list(pool.map(residual, range(sample.size)))
     image = deep.total * np.float32(tgroup) + column_medians(images) + np.median(level, axis=0)
-    deep = build(image / np.float32(tgroup), readout, usable, noise, sample, last, settings, deep)
+    deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, deep)
     progress(sample.size + 3, steps)
 
     # -- noise inside ramps: odd pixels, and how noisy dark rows really are ------------------------------------------------

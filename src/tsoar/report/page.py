@@ -75,7 +75,7 @@ def write_report(
     title: str,
     run: Mapping[str, Any],
     diagnostics: Mapping[str, Any],
-    figures: Sequence[tuple[str, str, Figure, str]],
+    figures: Sequence[tuple[str, str, bytes, str]],
     notes: Iterable[str] = (),
 ) -> None:
     """Write the page.
@@ -86,7 +86,7 @@ def write_report(
     title : what was reduced.
     run : as in run.json; ``performance`` is left out, because it differs from run to run.
     diagnostics : as in diagnostics.json: ``numbers`` by name, each with value, unit, criterion, verdict; ``facts``.
-    figures : anchor, title, matplotlib Figure, caption.
+    figures : anchor, title, PNG (see `png`), caption.
     notes : what the reader must know, one sentence each.
     """
     write_text(page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes), path)
@@ -97,7 +97,7 @@ def page(
     title: str,
     run: Mapping[str, Any],
     diagnostics: Mapping[str, Any],
-    figures: Sequence[tuple[str, str, Figure, str]],
+    figures: Sequence[tuple[str, str, bytes, str]],
     notes: Iterable[str] = (),
 ) -> str:
     """The page as text; parameters as for `write_report`."""
@@ -269,9 +269,8 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def figure_block(figure: Figure, caption: str) -> str:
+def figure_block(data: bytes, caption: str) -> str:
     """A figure with its caption, inside the page; it scrolls sideways on a narrow screen rather than shrink."""
-    data = png(figure)
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))  # IHDR of the PNG
     image = base64.b64encode(data).decode("ascii")
     return (

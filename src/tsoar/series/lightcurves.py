@@ -15,7 +15,7 @@ from tsoar.units import TIME_LONG_NAME, TIME_UNITS
 
 FREE_COLUMNS = {1: (0, 2048), 2: (700, 1757), 3: (0, 850)}
 """Columns [first, last + 1) on which an order counts: order 2 from where it stands free of order 1 to where its box
-leaves the subarray (0.60 um), order 3 where it is bright enough (instrument.md 2)."""
+leaves the subarray (0.60 um), order 3 where it is bright enough."""
 
 TIME_ATTRS = {"units": TIME_UNITS, "long_name": TIME_LONG_NAME}
 Bool = NDArray[np.bool_]

@@ -49,7 +49,7 @@ MIN_PIXELS = 1000
 
 @dataclass(frozen=True, slots=True)
 class BackgroundParams:
-    """How the sky is fitted to a deep slope image. Defaults: methods.md 10."""
+    """How the sky is fitted to a deep slope image."""
 
     away: Annotated[float, Gt(0), Unit("px"), doc("pixels nearer to the traces of orders 1 and 2 are left out")] = 25.0
     away_order3: Annotated[float, Ge(0), Unit("px"), doc("pixels nearer to the trace of order 3 are left out")] = 16.0

@@ -1,7 +1,7 @@
 """Where the orders are expected, from the pupil-wheel angle (row C2).
 
 Reference traces at 245.76 deg rotated about a pivot by the wheel's offset (PASTASOSS, Baines et al. 2023, arXiv
-2311.07769, good to 0.1 px); order 3 turns about order 1's pivot within the errors (instrument.md 2).
+2311.07769, good to 0.1 px); order 3 turns about order 1's pivot within the errors.
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ def motion_templates(
     """Change of each order's image with trace row and with width, near its trace, and half the second derivative.
 
     star (3, y, x); trace (3, x). A move up by dy changes the image by -S' dy + S'' dy^2 / 2; a profile wider by a factor
-    1 + w by -w (S + (y - centre) S'), light kept; ``centre`` (3, x) is the trace unless given. Pixel response does not move with the star, so derivatives are those of
-    a smooth star: profiles are laid on a common grid about the trace, averaged over ``columns`` neighbours and
-    differentiated as splines (methods.md 8: central differences see 2 to 3 % too little motion; pixel structure of 1 %
+    1 + w by -w (S + (y - centre) S'), light kept; ``centre`` (3, x) is the trace unless given. Pixel response does not
+    move with the star, so derivatives are those of a smooth star: profiles are laid on a common grid about the trace,
+    averaged over ``columns`` neighbours and differentiated as splines (central differences see 2 to 3 % too little motion; pixel structure of 1 %
     in the derivative would take another per cent).
     """
     rows = np.arange(star.shape[1], dtype=np.float64)[:, None]
@@ -123,7 +123,7 @@ def motion_templates(
 def noisy_pixels(
     scatter: F32, expected: F32, usable: NDArray[np.bool_], n_sample: int, n_differences: int, limit: float
 ) -> NDArray[np.bool_]:
-    """Pixels noisier inside ramps than their model (methods.md 6).
+    """Pixels noisier inside ramps than their model.
 
     scatter (y, x): median over the sample of the mean absolute deviation of the differences inside a ramp; expected: what
     the noise model gives. Needs 3 differences; scatter over *time* is not used (it flags trace edges that move).

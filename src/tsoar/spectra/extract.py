@@ -102,7 +102,7 @@ def blank_windows(deep: Deep, usable: NDArray[np.bool_], rows: int, away: float 
     ny, nx = deep.sky.shape
     y = np.arange(ny)[:, None]
     with np.errstate(invalid="ignore"):
-        near = np.any([np.abs(y - deep.trace_all[o]) <= away for o in range(3)], axis=0)
+        near = (np.abs(y - deep.trace_all[:, None]) <= away).any(axis=0)
     light = np.abs(deep.star.sum(0, dtype=np.float64))
     light[near | ~usable.any(axis=1)[:, None]] = np.inf
     while True:

@@ -2,7 +2,7 @@
 
 Per order the residual image is held against three templates: the star itself (brightness), its change with trace row
 (motion) and with profile width. On a whole order this measures motion to 0.3 mpx, where centroids reach 10 to 20
-(methods.md 8). The width is only used when it is significant in an integration (a mirror tilt): always fitting it makes
+on simulated exposures. The width is only used when it is significant in an integration (a mirror tilt): always fitting it makes
 the motion noisier. Robust in two stages: first every column alone, medians over columns (a cosmic ray spoils one column
 only, a wrong start does not matter); then all pixels together, outliers against the first answer left out.
 """
@@ -124,7 +124,9 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
     held[np.ix_(narrow, narrow)] = np.linalg.pinv(normal[np.ix_(narrow, narrow)])
     limit = np.where(weight > 0, variance, np.nan).astype(np.float32)
     best = tuple(_informed(c) for c in columns)
-    return Templates(tuple(spans), tuple(weighted), np.linalg.pinv(normal), held, columns, best, limit, tuple(orders))
+    return Templates(
+        tuple(spans), tuple(weighted), np.asarray(np.linalg.pinv(normal), np.float64), held, columns, best, limit, tuple(orders)
+    )
 
 
 @kernel
