@@ -541,7 +541,8 @@ def _segment_times(s: Segment, readout: Readout, repairs: list[str]) -> tuple[F6
     first = _int(s.header, "INTSTART", 1) - 1
     where = "EXPSTART" if np.isfinite(start) else "integration numbers"
     repairs.append(f"{s.path.name}: no INT_TIMES table, times computed from {where} and the cadence of {cadence:.3f} s")
-    return (0.0 if not np.isfinite(start) else start) + (first + np.arange(s.n) + 0.5) * cadence / SECONDS_PER_DAY, where
+    begin = start if np.isfinite(start) else 0.0
+    return np.asarray(begin + (first + np.arange(s.n) + 0.5) * cadence / SECONDS_PER_DAY, np.float64), where
 
 
 def from_array(
@@ -578,7 +579,7 @@ def from_array(
     flag = np.zeros(data.shape, np.uint32) if dq is None else np.asarray(dq, np.uint32).reshape(data.shape)
     arrays = Slopes(data, err, np.zeros_like(data), err**2, flag, readout)
     n = data.shape[0]
-    days: F64 = np.arange(n) * 3 * sub.tframe / SECONDS_PER_DAY if time is None else np.asarray(time, np.float64)
+    days = np.asarray(np.arange(n) * 3 * sub.tframe / SECONDS_PER_DAY if time is None else time, np.float64)
     if days.shape != (n,) or not np.isfinite(days).all():
         raise InputError(f"time of shape {days.shape}: expected {n} finite values")
     kind = "rate" if n == 1 else "rateints"

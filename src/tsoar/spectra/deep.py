@@ -87,8 +87,8 @@ def motion_templates(
     star (3, y, x); trace (3, x). A move up by dy changes the image by -S' dy + S'' dy^2 / 2; a profile wider by a factor
     1 + w by -w (S + (y - centre) S'), light kept; ``centre`` (3, x) is the trace unless given. Pixel response does not
     move with the star, so derivatives are those of a smooth star: profiles are laid on a common grid about the trace,
-    averaged over ``columns`` neighbours and differentiated as splines (central differences see 2 to 3 % too little motion; pixel structure of 1 %
-    in the derivative would take another per cent).
+    averaged over ``columns`` neighbours and differentiated as splines (central differences see 2 to 3 % too
+    little motion; pixel structure of 1 % in the derivative would take another per cent).
     """
     rows = np.arange(star.shape[1], dtype=np.float64)[:, None]
     gradient, stretch, curvature = np.zeros_like(star), np.zeros_like(star), np.zeros_like(star)

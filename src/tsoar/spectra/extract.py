@@ -103,8 +103,8 @@ def blank_windows(deep: Deep, usable: NDArray[np.bool_], rows: int, away: float 
     y = np.arange(ny)[:, None]
     with np.errstate(invalid="ignore"):
         near = (np.abs(y - deep.trace_all[:, None]) <= away).any(axis=0)
-    light = np.abs(deep.star.sum(0, dtype=np.float64))
-    light[near | ~usable.any(axis=1)[:, None]] = np.inf
+    unfit = np.logical_or(near, ~np.asarray(usable.any(axis=1))[:, None])
+    light = np.where(unfit, np.inf, np.abs(deep.star.sum(0, dtype=np.float64)))
     while True:
         windows = np.lib.stride_tricks.sliding_window_view(light, rows, axis=0).sum(-1)
         start = np.argmin(windows, axis=0)
