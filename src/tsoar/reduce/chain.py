@@ -70,6 +70,7 @@ from tsoar.spectra.motion import (
     model_image,
     moving_spans,
     spans_of,
+    with_normals,
 )
 
 BAD = np.uint32(flags.DO_NOT_USE | flags.REFERENCE_PIXEL)
@@ -164,6 +165,8 @@ class Recipe:
     near: NDArray[np.bool_]
     put_back: F32 | None
     templates: Templates
+    first_templates: Templates
+    """the same for an image whose column offsets were measured against the unscaled deep stack"""
     spans: NDArray[np.int32]
     blank: F32
     blank_spans: NDArray[np.int32]
@@ -207,6 +210,7 @@ def make_recipe(
     with np.errstate(invalid="ignore"):
         image_variance = noise.rate / noise.gain / n + 2 * noise.read2 / n**2
         everywhere = np.where((noise.usable > 0) & ~near & ~deep.odd & np.isfinite(image_variance), 1 / image_variance, 0)
+    templates = make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion)
     blank = blank_windows(deep, usable & (weight > 0), extract.blank_rows)
     bad = (pixeldq & BAD) != 0
     masked = one_over_f.method == "masked"
@@ -224,7 +228,8 @@ def make_recipe(
         deep.total * np.float32(tgroup),
         near,
         deep_level(deep, bad | near if masked else bad, tgroup) if has_deep else None,
-        make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion),
+        templates,
+        with_normals(templates, deep, tgroup, light_beside(deep, everywhere)),
         moving_spans(deep, motion.radius),
         blank,
         spans_of(blank > 0),
@@ -238,6 +243,13 @@ def make_recipe(
         extract,
         centroid,
     )
+
+
+def light_beside(deep: Deep, weight: NDArray[np.floating]) -> F32:
+    """(3, x) light of each order [DN/s] in the rows that measure column offsets, with their weights (y, x)."""
+    norm = weight.sum(0)
+    light = np.einsum("oyx,yx->ox", deep.star, weight)
+    return np.where(norm > 0, light / np.where(norm > 0, norm, 1), 0).astype(np.float32)
 
 
 @dataclass(slots=True)
@@ -301,7 +313,7 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
         deep_model = model_image(r.deep, r.spans, None, tgroup, b.model)
         columns = difference_offset(b.data, 0, last, deep_model, last, r.image_weight, r.one_over_f.clip)
         subtract_columns(b.image, columns / np.float32(last))
-        shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
+        shape = fit_shape(b.image, r.deep, r.first_templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
         model_image(r.deep, r.spans, shape, tgroup, b.model)
 
     # 2. column offsets of every difference
