@@ -54,10 +54,12 @@ def valid_columns(recipe: Recipe, series: Series) -> NDArray[np.bool_]:
 
 
 def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, digest: str) -> xr.Dataset:
-    """spectra.nc: flux, flux_err [DN/s], valid (integration, order, column); wavelength, time, shapes."""
+    """spectra.nc: flux, flux_err [DN/s], valid (integration, order, column); wavelength, time, shapes.
+
+    Takes the large series out of ``series``: of a long exposure there is no room for them twice.
+    """
     readout = recipe.readout
     valid = valid_columns(recipe, series)
-    variance = series["variance"].astype(np.float64)
     excess = np.zeros((3, readout.shape[1]))
     if recipe.calibration is not None and np.isfinite(series["blank"]).any():
         expected, counts, offset = blank_expectation(recipe)
@@ -65,8 +67,10 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
         for o in range(3):
             excess[o] = one_over_f_excess(series["blank"][:, o].astype(np.float64), expected[o], height, counts)
         excess += height**2 * offset
-    error = np.sqrt(variance + excess)
-    flux = series["flux"].copy()
+    error = np.sqrt(series.pop("variance") + excess.astype(np.float32))
+    flux = series.pop("flux")
+    series.pop("filled")
+    series.pop("blank")
     replaced = np.zeros((flux.shape[0], 3), np.int32)
     where = np.zeros(flux.shape, bool)
     if "clean" not in recipe.skip and flux.shape[0] > 2:
@@ -77,7 +81,7 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
     dims = ("integration", "order", "column")
     per_order = ("integration", "order")
     data: dict[str, Any] = {
-        "flux": (dims, flux.astype(np.float32), {"units": "DN/s", "long_name": "flux in the moving box, sky removed"}),
+        "flux": (dims, flux, {"units": "DN/s", "long_name": "flux in the moving box, sky removed"}),
         "flux_err": (
             dims,
             error.astype(np.float32),
@@ -118,7 +122,7 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
 def traces_dataset(recipe: Recipe, series: Series, time: F64, digest: str) -> xr.Dataset:
     """traces.nc: y (spline + motion), y_raw (centroids) (integration, order, column) [px]; shift, shift_err."""
     deep = recipe.deep
-    y = deep.trace[None] + series["shift"][:, :, None]
+    y = deep.trace.astype(np.float32)[None] + series["shift"].astype(np.float32)[:, :, None]
     dims = ("integration", "order", "column")
     data: dict[str, Any] = {
         "y": (

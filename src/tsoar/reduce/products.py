@@ -94,6 +94,8 @@ def write_all(
     traces = finish.traces_dataset(recipe, series, time, digest)
     datasets.write_dataset(spectra, out / "spectra.nc")
     datasets.write_dataset(traces, out / "traces.nc")
+    series.clear()
+    traces = traces.drop_vars(["y", "y_raw", "valid"])  # written; the figures need the deep trace and the motion
     datasets.write_dataset(finish.deep_dataset(recipe, digest), out / "deep.nc")
     if rate is not None:
         rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **average(rate))

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -31,9 +32,10 @@ from tsoar.io.references import References
 from tsoar.reduce import products, provenance
 from tsoar.reduce.calibrate import Calibration, prepare_calibration
 from tsoar.reduce.chain import Buffers, Recipe, make_recipe
+from tsoar.reduce.memory import return_large_blocks
 from tsoar.reduce.plan import CALIBRATION, DETECTOR, Plan, make_plan
 from tsoar.reduce.save import SaveRamps
-from tsoar.reduce.stream import Block, BlockResult, RateSums, Scratch, blocks_of, concatenate, in_order, reduce_block
+from tsoar.reduce.stream import Block, RateSums, Scratch, blocks_of, in_order, place, reduce_block
 from tsoar.reduce.survey import SurveySettings, survey
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ def run(
 
         parse_baseline(baseline, exposure.n_integrations)
     folder = prepare_folder(Path(out))
+    return_large_blocks()
     job = Job(
         exposure,
         references,
@@ -323,41 +326,39 @@ class Job:
         blocks = blocks_of(segments)
         kept = self.finished_segments(want)
         rate = RateSums.empty(exposure.readout.shape) if want else None
-        parts: list[dict[str, Any]] = []
-        done = sum(segments[s][1] for s in kept)
-        total = exposure.n_integrations
+        series: dict[str, Any] = {}
+        done, total = 0, exposure.n_integrations
         fetch = (lambda i, b: exposure.read_raw(i, b.raw)) if recipe.calibration is not None else self.fetch_slopes
-        for number in range(len(segments)):
-            mine = [b for b in blocks if b.segment == number]
+        for number, (first, count) in enumerate(segments):
             if number in kept:
-                series, sums = kept[number]
+                part, sums = kept[number]
+                place(series, part, first, total)
+                done += count
             else:
                 writer = rateints.open_segment(exposure, number, self.out / "rateints", self.header_notes()) if want else None
                 write = partial(write_slopes, writer) if writer is not None else None
+                mine = [b for b in blocks if b.segment == number]
                 jobs = [partial(reduce_block, recipe, b, fetch, write, scratch, want) for b in mine]
                 sums = RateSums.empty(exposure.readout.shape) if want else None
-                own: list[dict[str, Any]] = []
                 try:
-                    for result in in_order(pool, jobs, 2 * self.workers):
-                        assert isinstance(result, BlockResult)
-                        own.append(result.series)
-                        if sums is not None and result.rate is not None:
-                            sums.merge(result.rate)
-                        done += len(result.series["flux"])
-                        self.progress("integrations", done, total)
+                    with closing(in_order(pool, jobs, self.workers + 1)) as results:
+                        for block, result in zip(mine, results, strict=True):
+                            place(series, result.series, block.first, total)
+                            if sums is not None:
+                                sums.merge(result.rate)
+                            done += block.count
+                            self.progress("integrations", done, total)
                 except BaseException:
                     if writer is not None:
                         writer.abort()
                     raise
-                series = concatenate(own)
                 if writer is not None:
                     writer.close()
                 if len(segments) > 1:
-                    self.keep_segment(number, series, sums)
-            parts.append(series)
+                    self.keep_segment(number, {k: v[first : first + count] for k, v in series.items()}, sums)
             if rate is not None and sums is not None:
                 rate.merge(sums)
-        return concatenate(parts), rate
+        return series, rate
 
     def header_notes(self) -> dict[str, Any]:
         """Status and reference keywords for slope files."""

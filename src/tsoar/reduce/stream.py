@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,11 +99,11 @@ class BlockResult:
 
 
 def collect(items: list[Integration]) -> dict[str, NDArray[Any]]:
-    """Integrations -> arrays with integration as the first axis; float32 where that is enough."""
+    """Integrations -> arrays with integration as the first axis; no more precision than the numbers have."""
     series: dict[str, NDArray[Any]] = {
-        "flux": np.array([i.flux for i in items]),
+        "flux": np.array([i.flux for i in items], np.float32),
         "variance": np.array([i.variance for i in items], np.float32),
-        "filled": np.array([i.filled for i in items], np.float32),
+        "filled": np.array([i.filled for i in items], np.float16),
         "y_raw": np.array([i.y_raw for i in items], np.float32),
         "blank": np.array([i.blank for i in items], np.float32),
     }
@@ -114,9 +114,12 @@ def collect(items: list[Integration]) -> dict[str, NDArray[Any]]:
     return series
 
 
-def concatenate(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """Series of consecutive blocks as one."""
-    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+def place(series: dict[str, NDArray[Any]], part: dict[str, NDArray[Any]], first: int, n: int) -> None:
+    """Put the series of some integrations where they belong among all ``n``; arrays are made with the first part."""
+    for name, values in part.items():
+        if name not in series:
+            series[name] = np.empty((n, *values.shape[1:]), values.dtype)
+        series[name][first : first + len(values)] = values
 
 
 class Scratch(threading.local):
@@ -168,7 +171,7 @@ def reduce_block(
     return BlockResult(collect(items), rate)
 
 
-def in_order(pool: Executor, jobs: Iterable[Callable[[], Any]], ahead: int) -> Iterator[Any]:
+def in_order(pool: Executor, jobs: Iterable[Callable[[], Any]], ahead: int) -> Generator[Any]:
     """Results of ``jobs`` in their order, never more than ``ahead`` of them under way."""
     waiting: deque[Future[Any]] = deque()
     todo = iter(jobs)
@@ -179,6 +182,7 @@ def in_order(pool: Executor, jobs: Iterable[Callable[[], Any]], ahead: int) -> I
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
+    finally:  # whoever closes files next must not have a thread still writing to them
         for future in waiting:
             future.cancel()
+        wait(waiting)

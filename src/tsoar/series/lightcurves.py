@@ -57,14 +57,18 @@ def light_curves(spectra: xr.Dataset, baseline: Bool) -> xr.Dataset:
     """
     baseline = np.asarray(baseline, bool)
     dim = "bin" if "bin" in spectra.dims else "column"
-    curves = [values_of(spectra, int(o)) for o in spectra["order"].values]
-    flux, error = np.stack([c[0] for c in curves], 1), np.stack([c[1] for c in curves], 1)
-    level = nanmedian(flux[baseline], axis=0)
-    level[~(level > 0)] = np.nan  # a curve that is dark on average cannot be normalised
+    orders = spectra["order"].values
+    shape = (spectra.sizes["integration"], len(orders), spectra.sizes[dim])
+    relative, normalised = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    level = np.empty(shape[1:])
+    for k, order in enumerate(orders):  # one at a time: of a long exposure three would be a third of the memory allowed
+        flux, error = values_of(spectra, int(order))
+        level[k] = nanmedian(flux[baseline], axis=0)
+        level[k][~(level[k] > 0)] = np.nan  # a curve that is dark on average cannot be normalised
+        relative[:, k], normalised[:, k] = flux / level[k], error / level[k]
     wavelength = spectra["wavelength"].transpose("order", dim).values.astype(np.float64)
     edges = spectra["wavelength_edges"].values if "wavelength_edges" in spectra else column_edges(wavelength)
     dims = ("integration", "order", dim)
-    relative, normalised = (flux / level).astype(np.float32), (error / level).astype(np.float32)
     data = {
         "flux": (dims, relative, {"units": "1", "long_name": "flux over its median outside the event"}),
         "flux_err": (dims, normalised, {"units": "1", "long_name": "claimed error of flux"}),

@@ -51,21 +51,28 @@ def sensitivity(
     """
     dim = "bin" if "bin" in curves.dims else "column"
     dims = ("integration", "order", dim)
-    flux = curves["flux"].transpose(*dims).values.astype(np.float64)
-    error = curves["flux_err"].transpose(*dims).values.astype(np.float64)
-    chosen = np.ones(flux.shape[0], bool) if model is not None else curves["baseline"].values.astype(bool)
-    if model is not None:
-        flux = flux / model
-        error = error / model
-    flux, error = flux[chosen], error[chosen]
-    residual, freedom = detrend(curves["time"].values[chosen], flux, degree)
+    chosen = np.ones(curves.sizes["integration"], bool) if model is not None else curves["baseline"].values.astype(bool)
+    shape = (curves.sizes["order"], curves.sizes[dim])
+    scatter, claimed, freedom = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
+    present = np.empty(shape)
+    for k in range(shape[0]):
+        flux, error = (
+            curves[name].isel(order=k).transpose("integration", dim).values[chosen].astype(np.float64)
+            for name in ("flux", "flux_err")
+        )
+        if model is not None:
+            own = np.broadcast_to(model, (chosen.size, *shape))[:, k]
+            flux, error = flux / own, error / own
+        residual, freedom[k] = detrend(curves["time"].values[chosen], flux, degree)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scatter[k] = np.sqrt(np.nansum(residual**2, axis=0) / freedom[k])
+        claimed[k] = nanmedian(error, axis=0)
+        present[k] = np.isfinite(flux).mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scatter = np.sqrt(np.nansum(residual**2, axis=0) / freedom)
-        claimed = nanmedian(error, axis=0)
         ratio = np.where(freedom > 0, scatter / claimed, np.nan)
-    counts = np.isfinite(ratio) & (np.isfinite(flux).mean(axis=0) >= 0.9)
+    counts = np.isfinite(ratio) & (present >= 0.9)
     if dim == "column":
-        x = np.arange(flux.shape[2])
+        x = np.arange(shape[1])
         for k, order in enumerate(curves["order"].values):
             first, last = columns.get(int(order), (0, x.size))
             counts[k] &= (x >= first) & (x < last)
