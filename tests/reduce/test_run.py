@@ -237,7 +237,7 @@ def test_what_cannot_work_is_refused(tiny, tmp_path):
         ({"workers": 0}, "workers"),
         ({"save": ("refpics",)}, "refpix"),
         ({"only_through": "junp"}, "jump"),
-        ({"baseline": "a:b"}, ""),
+        ({"baseline": "a:b"}, "a:b"),
     ):
         with pytest.raises(ConfigError, match=text):
             tsoar.run(exposure, refs, out=tmp_path / "out", **changes)

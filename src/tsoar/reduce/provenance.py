@@ -13,7 +13,7 @@ from typing import Any
 
 import tsoar
 from tsoar.config import to_dict
-from tsoar.io.exposure import Exposure
+from tsoar.io.exposure import Exposure, Segment
 from tsoar.io.references import References
 from tsoar.reduce.plan import Plan
 
@@ -27,6 +27,13 @@ def file_hash(path: Path) -> str:
         while piece := f.read(1 << 22):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def input_hash(exposure: Exposure, segment: Segment) -> str:
+    """SHA-256 of a segment's file, or of the array that was given instead."""
+    if exposure.arrays is not None:
+        return hashlib.sha256(exposure.arrays.slope.tobytes()).hexdigest()
+    return file_hash(segment.path)
 
 
 def versions() -> dict[str, str]:
@@ -49,7 +56,7 @@ def record(plan: Plan, exposure: Exposure, references: References | None, option
         "tsoar": tsoar.__version__,
         "exposure": exposure.stem,
         "kind": exposure.kind,
-        "inputs": [{"name": s.path.name, "bytes": s.size, "sha256": file_hash(s.path)} for s in exposure.segments],
+        "inputs": [{"name": s.path.name, "bytes": s.size, "sha256": input_hash(exposure, s)} for s in exposure.segments],
         "references": references.record() if references is not None else [],
         "config": to_dict(plan.config),
         "options": options,

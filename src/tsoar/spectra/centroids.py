@@ -86,7 +86,7 @@ def centroids(
     gauss = (gauss / gauss.sum()).astype(np.float32)
     radius = round(params.radius)
     margin = radius + int(np.ceil(params.tolerance)) + 2
-    band = np.empty((nx, 2 * (margin + reach) + 1), np.float32)
+    band = np.zeros((nx, 2 * (margin + reach) + 1), np.float32)
     first = np.empty(nx, np.int64)
     peak = np.empty(nx, np.float32)
     seen = np.empty(nx, np.bool_)
