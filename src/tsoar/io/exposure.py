@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from tsoar import flags
@@ -309,7 +311,9 @@ def _open_segment(path: Path, repairs: list[str]) -> tuple[str, Segment, tuple[i
     """Header, kind and place of the data of one file."""
     try:
         size = path.stat().st_size
-        with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
+            warnings.simplefilter("ignore", AstropyWarning)  # truncation is checked below, with both sizes
+            hdus.readall()
             image = _image(hdus, path)
             shape = tuple(int(n) for n in image.shape)
             header, science = hdus[0].header.copy(), image.header.copy()
