@@ -121,6 +121,10 @@ class Reference:
         array = self.data if self.data is not None else self.dq
         if array is None:
             raise ReferenceFileError(f"reference {self.name} ({self.kind}) holds neither data nor DQ")
+        axes = 3 if self.kind in ("linearity", "dark") else 2
+        if array.ndim != axes or (self.kind == "linearity" and array.shape[0] < 2):
+            expected = {"linearity": "(2 or more terms, y, x)", "dark": "(groups, y, x)"}.get(self.kind, "(y, x)")
+            raise ReferenceFileError(f"reference {self.name} ({self.kind}) has shape {array.shape}, expected {expected}")
         (ny, nx), have = readout.shape, array.shape[-2:]
         corner = self.corner or ((1, 1) if have == (2048, 2048) else None)
         if corner is None or (corner == readout.corner and have == (ny, nx)):

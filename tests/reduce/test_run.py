@@ -12,7 +12,7 @@ from astropy.table import Table
 import tsoar
 from tests.make import tiny_exposure
 from tsoar import detector, flags
-from tsoar.errors import ConfigError, InputError, OutputError
+from tsoar.errors import ConfigError, InputError, OutputError, ReferenceFileError
 from tsoar.io import datasets
 from tsoar.reduce import products
 
@@ -290,3 +290,16 @@ def test_inputs_are_never_touched(tiny, tmp_path, quick):
     before = {p.name: p.read_bytes() for p in copy.glob("*.fits")}
     tsoar.run(tsoar.open(copy), tsoar.references(copy / "refs"), out=copy, products="spectra")
     assert before == {p.name: p.read_bytes() for p in copy.glob("*_uncal.fits")}
+
+
+def test_references_of_the_wrong_kind_of_array_and_frames_without_a_star(tiny, tmp_path):
+    plane = np.ones((96, 2048), np.float32)
+    for kind, array in (("dark", plane), ("linearity", plane[None]), ("gain", plane[None])):
+        with pytest.raises(ReferenceFileError, match="has shape"):
+            tsoar.run(tsoar.open(tiny.uncal), tsoar.references(tiny.refs, **{kind: array}), out=tmp_path / "out")
+    for kind, value in (("gain", 0), ("readnoise", np.nan), ("mask", 1)):
+        with pytest.raises(InputError, match="no usable pixel"):
+            tsoar.run(tsoar.open(tiny.uncal), tsoar.references(tiny.refs, **{kind: plane * value}), out=tmp_path / "out")
+    dark = tiny_exposure(tmp_path / "dark", n_int=8, n_groups=2, segments=1, brightness=0.0)
+    with pytest.raises(InputError, match="no starlight"):
+        tsoar.run(tsoar.open(dark.uncal), tsoar.references(dark.refs), out=tmp_path / "out")

@@ -225,6 +225,11 @@ def build(
         odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
     background: Background = fit_background(image, good & ~odd, trace, params=settings.background)
     star = repaired - background.sky
+    with np.errstate(invalid="ignore"):
+        core = np.abs(np.arange(readout.shape[0])[:, None] - trace[0]) <= CORE
+    light, noise_of_it = np.where(core & good, star, 0).sum(axis=0), np.sqrt(np.where(core, error**2, 0).sum(axis=0))
+    if not np.median(light) > 3 * np.median(noise_of_it):
+        raise InputError("no starlight where order 1 is expected; is there a star in this exposure, and PWCPOS right?")
     orders = split_orders(star, good & ~odd, trace, wavelengths(readout))
     # a wider profile is one about the published centre, from which edge midpoints lie a constant away
     centre = trace - np.nan_to_num(np.asarray(facts["trace_offset"], np.float64))[:, None]
