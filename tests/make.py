@@ -72,10 +72,13 @@ def tiny_exposure(folder, n_int=12, n_groups=4, segments=2, subarray="SUBSTRIP96
             read = rng.normal(0, CDS / np.sqrt(2), (n_groups, ny, nx)) + rng.normal(0, 3, (n_groups, 1, nx))
             hits = np.where(rng.random((n_groups, ny, nx)) < 2e-5, 2000.0, 0).cumsum(axis=0)
             data[k] = np.clip(np.round(bias + photons + read + hits), 1, 65535)
-        times = np.zeros(part.size, [("integration_number", "i4"), ("int_mid_MJD_UTC", "f8"), ("int_mid_BJD_TDB", "f8")])
+        length = n_groups * readout.tframe / 86400
+        names = [f"int_{when}_{scale}" for scale in ("MJD_UTC", "BJD_TDB") for when in ("start", "mid", "end")]
+        times = np.zeros(part.size, [("integration_number", "i4"), *((name, "f8") for name in names)])
         times["integration_number"] = part + 1
-        times["int_mid_BJD_TDB"] = 60000 + (part + 0.5) * (n_groups + 1) * readout.tframe / 86400
-        times["int_mid_MJD_UTC"] = times["int_mid_BJD_TDB"] - 0.003
+        for k, name in enumerate(names):  # start, middle, end; the barycentre 0.003 d later
+            begin = 60000 + part * (n_groups + 1) * readout.tframe / 86400
+            times[name] = begin + length * (k % 3) / 2 + (0.003 if "TDB" in name else 0)
         path = folder / f"{STEM}-seg{number:03d}_nis_uncal.fits"
         hdus = [
             fits.PrimaryHDU(header=header(readout, first, part.size, number, segments, n_int)),

@@ -122,10 +122,9 @@ def primary_header(exposure: Exposure, number: int, filename: str, model: str, n
     header = exposure.segments[number].header.copy(strip=True)
     for key in (*STRUCTURE, "BUNIT"):
         header.remove(key, ignore_missing=True, remove_all=True)
-    header["FILENAME"], header["DATAMODL"] = filename, model
+    for key, value in {"FILENAME": filename, "DATAMODL": model, **notes}.items():
+        header.set(key, value, "")  # without the comment, which would not fit beside a long name
     header["TSOARVER"] = (tsoar.__version__, "version of tsoar that made this file")
-    for key, value in notes.items():
-        header[key] = value
     return header
 
 
