@@ -279,7 +279,7 @@ def test_slope_files_open_in_the_observatorys_models(done):
     with datamodels.open(sorted((done.out / "rateints").glob("*.fits"))[0]) as model:
         assert type(model).__name__ == "CubeModel"
         assert model.data.shape == (6, 96, 2048)
-        assert model.var_rnoise.dtype == np.float32
+        assert model.var_rnoise.dtype.newbyteorder("=") == np.float32
     with datamodels.open(done.out / "rate.fits") as model:
         assert type(model).__name__ == "ImageModel"
 
