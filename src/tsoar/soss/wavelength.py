@@ -8,7 +8,9 @@ Monochromatic lines are taken as vertical (the TILT of the spectrace reference i
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -16,7 +18,7 @@ from scipy.interpolate import CubicSpline
 from tsoar.blocks import F64, Readout
 from tsoar.soss.masks import distance
 from tsoar.soss.tables import of_order
-from tsoar.soss.traces import REFERENCE_ANGLE, expected_traces
+from tsoar.soss.traces import expected_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +41,12 @@ class Polynomial:
         return total
 
 
-ORDER_1 = Polynomial(
-    5,
-    (73.62893071613087, 2039.7420006352984),
-    (REFERENCE_ANGLE - 0.1035520000001781, REFERENCE_ANGLE + 0.1628820800781341),
-    (
-        2.761308747854264,
-        *(-1.9462425267979186, -0.0016999092570037996),
-        *(-0.04235166350050612, 0.0035994652274160157, -0.01757299625962458),
-        *(0.23236466876596615, -0.007105598519500294, 0.0025264564987347647, 0.056400897335509986),
-        *(-0.36002130099457746, 0.011875022462157658, -0.0032811880126190403, -0.01236246986642536, -0.06343061874796818),
-        *(0.2097066692071121, -0.008561238616821646, 0.006266875748194782, -0.0023358534990428376),
-        *(0.009740950824042485, 0.023152089892448217),
-    ),
-)
-ORDER_2 = Polynomial(
-    3,
-    (0.0, 2048.0),
-    (245.5929, 245.9271),
-    (
-        1.418562550851081,
-        *(-0.9676328152475233, -0.0008683710244127037),
-        *(-0.09104584193242297, -0.005333758440568975, 0.0011066308336508438),
-        *(0.11983376351286051, 0.008483099711289799, -0.003190668112438242, 8.235350667391732e-05),
-    ),
-)
+def _polynomial(order: int) -> Polynomial:
+    model = json.loads(files("tsoar.soss").joinpath("data", "soss_wavelengths.json").read_text())[f"order_{order}"]
+    return Polynomial(model["degree"], tuple(model["columns"]), tuple(model["angles"]), tuple(model["coefficients"]))
+
+
+ORDER_1, ORDER_2 = _polynomial(1), _polynomial(2)
 
 
 def column_wavelengths(pwcpos: float) -> F64:
