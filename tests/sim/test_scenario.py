@@ -80,7 +80,7 @@ def test_a_table_of_ones_own(tmp_path):
     wave, density = flux_density(s.star)
     assert density[1] / density[0] == pytest.approx((3.5 / 0.4) ** 2)  # flat per wavelength
     with pytest.raises(ConfigError, match="depths from 1 to 1"):
-        depths(s.planet, wave)
+        depths(s.planet, 4520.0, wave)
 
 
 def test_a_spectrum_that_is_nothing():

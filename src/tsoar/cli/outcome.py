@@ -61,7 +61,10 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            say("interrupted; `tsoar run --resume` goes on after the last finished segment")
+            goes_on = (
+                "; `tsoar run --resume` goes on after the last finished segment" if ctx.invoked_subcommand == "run" else ""
+            )
+            say(f"interrupted{goes_on}")
             ctx.exit(130)
         except BrokenPipeError:  # the reader of our output has gone (| head): nothing to say, nobody to say it to
             sys.stderr.close()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsoar.errors import ConfigError
 from tsoar.sim.scenario import PlanetParams
-from tsoar.sim.star import read_table
+from tsoar.sim.star import SECOND_RADIATION_CONSTANT, read_table
 
 Array = NDArray[np.floating]
 
@@ -52,14 +52,20 @@ def duration(p: PlanetParams, depth: float) -> float:
     return p.period / math.pi * math.asin(min(math.sqrt(chord) / (p.a_over_r * math.sin(i)), 1)) * stretch
 
 
-def depths(p: PlanetParams, wave: Array) -> Array:
-    """Depth at every wavelength: the table, or flat with bands; 0 where the wavelength is NaN."""
+def depths(p: PlanetParams, star_temperature: float, wave: Array) -> Array:
+    """Depth at every wavelength: (Rp/Rs)^2 from the table, or flat with bands; 0 where the wavelength is NaN.
+
+    An eclipse hides that times the ratio of two black bodies, of the planet's dayside and of the star.
+    """
     if p.table:
         value = np.interp(wave, *read_table(p.table, "planet.table", "wasp-39b"))
     else:
         value = np.full(wave.shape, p.depth)
         for centre, width, height in p.bands:
             value = value + height * np.exp(-0.5 * ((wave - centre) / width) ** 2)
+    if p.event == "eclipse":
+        star, planet = (np.expm1(SECOND_RADIATION_CONSTANT / (wave * t)) for t in (star_temperature, p.dayside))
+        value = value * star / planet
     if np.nanmax(value) >= 0.25 or np.nanmin(value) <= 0:
         raise ConfigError(f"planet: depths from {np.nanmin(value):.3g} to {np.nanmax(value):.3g}; expected 0 to 0.25")
     return np.where(np.isfinite(wave), value, 0.0)
@@ -71,7 +77,9 @@ def limb_darkening(p: PlanetParams, wave: Array) -> Array:
     return share * np.array(p.limb_blue) + (1 - share) * np.array(p.limb_red)
 
 
-def light_curves(p: PlanetParams, wave: Array, time: Array, column_time: Array, between_reads: float, cadence: float) -> Event:
+def light_curves(
+    p: PlanetParams, wave: Array, time: Array, column_time: Array, between_reads: float, cadence: float, star_temperature: float
+) -> Event:
     """The event as every pixel's slope sees it.
 
     Parameters
@@ -79,6 +87,7 @@ def light_curves(p: PlanetParams, wave: Array, time: Array, column_time: Array, 
     wave : (order, column) [um]; NaN: no light.
     time : (integration) mid-times [d]; column_time : (column) [s] to add to them.
     between_reads : from the first to the last read of an integration; cadence : from one to the next [s].
+    star_temperature : [K], for an eclipse.
     """
     orders, columns = wave.shape
     limb = limb_darkening(p, wave)
@@ -90,7 +99,7 @@ def light_curves(p: PlanetParams, wave: Array, time: Array, column_time: Array, 
     with warnings.catch_warnings():  # its sources have escapes that newer Pythons frown at
         warnings.simplefilter("ignore")
         import batman
-    depth = depths(p, wave)
+    depth = depths(p, star_temperature, wave)
     natural = duration(p, float(np.median(depth[depth > 0])))
     squeeze = min(1.0, p.share * length / natural)
     period, lasts = p.period * squeeze, natural * squeeze

@@ -68,7 +68,10 @@ class PlanetParams:
     inclination: Annotated[float, Interval(ge=0, le=90), Unit("deg"), doc("of the orbit")] = 82.106
     eccentricity: Annotated[float, Interval(ge=0, lt=1), doc("of the orbit")] = 0.0
     omega: Annotated[float, Unit("deg"), doc("argument of periastron")] = 90.0
-    depth: Annotated[float, Interval(ge=0, lt=0.25), doc("(Rp/Rs)^2, or Fp/Fs of an eclipse, before bands")] = 0.02509
+    depth: Annotated[float, Interval(ge=0, lt=0.25), doc("(Rp/Rs)^2, before bands")] = 0.02509
+    dayside: Annotated[
+        float, Interval(ge=100, le=10000), Unit("K"), doc("of the planet, for an eclipse: Fp/Fs as two black bodies")
+    ] = 1700.0
     bands: Annotated[
         tuple[Point, ...],
         doc("absorption on top of it: [centre um, width um (Gauss sigma), depth], ...; water's places, invented strengths"),

@@ -86,9 +86,9 @@ def prepare(s: Scenario) -> Prepared:
     scene = make_scene(s)
     frame = scene.subarray.frame_time
     between = max(s.exposure.ngroups - 1, 0) * frame
-    event = light_curves(
-        s.planet, scene.wavelength, times.mid, scene.subarray.column_time(), between, (s.exposure.ngroups + 1) * frame
-    )
+    cadence = (s.exposure.ngroups + 1) * frame
+    delay = scene.subarray.column_time()
+    event = light_curves(s.planet, scene.wavelength, times.mid, delay, between, cadence, s.star.temperature)
     hours = (times.utc[:, 1] - s.exposure.start) * 24
     motion = make_motion(s.motion, s.star, hours, stream(s.seed, "motion"))
     detector = make_detector(s, stream(s.seed, "detector"))
