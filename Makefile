@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: setup test slow lint docs clean
+.PHONY: setup demo test slow lint clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml uv.lock
@@ -11,6 +11,10 @@ $(STAMP): pyproject.toml uv.lock
 	test -x $(UV) || .venv/bin/python -m pip install -q uv
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q
 	touch $@
+
+# simulate a transit, reduce it, score it: look at demo/run/report.html
+demo: $(STAMP)
+	.venv/bin/tsoar demo --out demo
 
 test: $(STAMP)
 	.venv/bin/python -m pytest -m "not slow"

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tsoar.io.exposure import open_exposure as open
     from tsoar.io.references import references as references
     from tsoar.reduce.run import run as run
+    from tsoar.scoring import score as score
+    from tsoar.sim import scenario as scenario
+    from tsoar.sim import simulate as simulate
 
 __version__ = "0.1.0"
 
@@ -47,7 +50,10 @@ _WHERE = {
     "plots": ("tsoar.plots", ""),
     "references": ("tsoar.io.references", "references"),
     "run": ("tsoar.reduce.run", "run"),
+    "scenario": ("tsoar.sim", "scenario"),
+    "score": ("tsoar.scoring", "score"),
     "series": ("tsoar.series", ""),
+    "simulate": ("tsoar.sim", "simulate"),
     "soss": ("tsoar.soss", ""),
     "spectra": ("tsoar.spectra", ""),
 }
@@ -69,7 +75,10 @@ __all__ = [
     "plots",
     "references",
     "run",
+    "scenario",
+    "score",
     "series",
+    "simulate",
     "soss",
     "spectra",
 ]

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tsoar.scoring.rows import KEY
+
 if TYPE_CHECKING:
-    from tsoar.score import Score
+    from tsoar.scoring import Score
+
+SPECTRUM = "planet_spectrum.png"
 
 Progress = Callable[[str, int, int], None]
 
@@ -28,13 +32,28 @@ class Demo:
     def lines(self) -> list[str]:
         """What a terminal should say."""
         took = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in self.seconds.items())
+        again = f"tsoar score {self.folder / 'run'} --truth {self.folder / 'exposure/truth.nc'}"
         return [
-            *self.score.lines(KEY_ROWS),
+            *self.score.lines(KEY),
             "",
+            *self.depths(),
             f"{took}: {sum(self.seconds.values()):.0f} s in all",
-            f"everything: {self.folder}; every number: tsoar score {self.folder / 'run'} --truth {self.folder / 'exposure/truth.nc'}",
+            f"every number: {again}",
+            f"spectrum, recovered and injected: {self.folder / SPECTRUM}",
             f"report: {self.report}",
         ]
+
+    def depths(self) -> list[str]:
+        """The recovered depth beside the injected one, by order."""
+        rows = {row.label: row for row in self.score.rows}
+        said = []
+        for order in (1, 2):
+            label = f"planet: order {order}, white light: mid-event depth"
+            found, away = rows.get(label), rows.get(f"{label}, error")
+            if found is not None and away is not None:
+                error = away.perfect.removeprefix("0 +- ")
+                said.append(f"depth of order {order}: {found.value:.0f} +- {error} ppm recovered, {found.perfect} ppm injected")
+        return said
 
 
 def demo(
@@ -61,7 +80,7 @@ def demo(
     from tsoar.io.exposure import open_exposure
     from tsoar.io.references import references
     from tsoar.reduce.run import run
-    from tsoar.score import score
+    from tsoar.scoring import score
     from tsoar.sim import scenario, simulate
 
     folder = Path(out)
@@ -81,9 +100,9 @@ def demo(
         progress("scoring", 0, 1)
     found = score(result.out, made.truth)
     (folder / "score.json").write_text(json.dumps(found.to_dict(), indent=1) + "\n", "utf-8")
+    if found.spectrum is not None and found.spectrum.size:
+        from tsoar.plots import recovered_spectrum
+
+        recovered_spectrum(found.spectrum).savefig(folder / SPECTRUM)
     seconds["scored in"] = time.perf_counter() - start
     return Demo(folder, result.out / "report.html", found, seconds)
-
-
-KEY_ROWS: tuple[str, ...] = ()
-"""rows of the score that a first look needs"""

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tsoar.sim.scenario import Scenario, scenario
-from tsoar.sim.simulate import prepare
+from tsoar.sim.exposure import prepare
+from tsoar.sim.parameters import Scenario, scenario
 
 SMALL = {"exposure.subarray": "SUBSTRIP96", "exposure.nints": 3, "exposure.ngroups": 4}
 

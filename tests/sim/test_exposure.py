@@ -15,9 +15,9 @@ from astropy.time import Time
 import tsoar
 from tsoar.errors import ConfigError, OutputError
 from tsoar.sim import files, scenario, simulate
-from tsoar.sim.scenario import to_dict
+from tsoar.sim.exposure import prepare
+from tsoar.sim.parameters import to_dict
 from tsoar.sim.scene import make_scene
-from tsoar.sim.simulate import prepare
 
 from .conftest import SMALL
 

@@ -11,8 +11,8 @@ from tsoar.sim import noise
 from tsoar.sim.instrument import PIXEL_TIME, SUBARRAYS
 from tsoar.sim.maps import make_detector
 from tsoar.sim.noise import cosmic_rays, one_over_f, pink, slow_track
+from tsoar.sim.parameters import CosmicRayParams
 from tsoar.sim.readout import linearity_coefficients, measured, read_integration, telegraph
-from tsoar.sim.scenario import CosmicRayParams
 
 SUB = SUBARRAYS["SUBSTRIP256"]
 

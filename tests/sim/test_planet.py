@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tsoar.sim.parameters import PlanetParams, scenario
 from tsoar.sim.planet import depths, duration, light_curves, limb_darkening
-from tsoar.sim.scenario import PlanetParams, scenario
 from tsoar.sim.scene import make_motion
 
 WAVE = np.full((3, 2048), np.nan)

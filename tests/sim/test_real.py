@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tsoar.sim.instrument import SUBARRAYS, trace, wavelength
-from tsoar.sim.scenario import scenario
+from tsoar.sim.parameters import scenario
 from tsoar.sim.scene import make_scene
 from tsoar.soss.traces import published_traces
 from tsoar.soss.wavelength import column_wavelengths

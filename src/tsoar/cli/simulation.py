@@ -1,11 +1,13 @@
-"""Commands on exposures whose truth is known: simulate."""
+"""Commands on exposures whose truth is known: simulate, score, demo."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from tsoar.cli.group import cli, loudness, set_verbosity
-from tsoar.cli.outcome import plain
+from tsoar.cli.outcome import plain, say
 from tsoar.cli.progress import shown
 
 workers_option = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one per core]")
@@ -48,7 +50,7 @@ def simulate(
     Raw counts as the observatory delivers them, the reference files that belong to them, and truth.nc.
     """
     set_verbosity(ctx, quiet, verbose)
-    from tsoar.sim.scenario import scenario, template
+    from tsoar.sim.parameters import scenario, template
 
     wanted = {
         "exposure.nints": nints,
@@ -66,7 +68,7 @@ def simulate(
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")
-    from tsoar.sim.simulate import simulate as make
+    from tsoar.sim.exposure import simulate as make
 
     with shown(quiet) as progress:
         made = make(made_of, out, workers=workers, progress=progress)
@@ -75,3 +77,61 @@ def simulate(
         click.echo(f"counts: {plain(made.folder / names)}")
         click.echo(f"references: {plain(made.references)}")
         click.echo(f"truth: {plain(made.truth)}")
+
+
+@cli.command()
+@click.argument("out", type=click.Path(), metavar="OUT")
+@click.option("--truth", required=True, type=click.Path(), metavar="FILE", help="truth.nc of the exposure (or a truth.npz).")
+@click.option(
+    "--json", "json_file", type=click.Path(), metavar="FILE", help="Write every number as JSON too; -: to stdout only."
+)
+@loudness
+@click.pass_context
+def score(ctx: click.Context, out: str, truth: str, json_file: str | None, quiet: bool, verbose: bool) -> None:
+    """Hold a run against the truth.
+
+    OUT is the folder of a run on a simulated exposure. Each number stands beside what a perfect reduction would give.
+    """
+    set_verbosity(ctx, quiet, verbose)
+    import json
+
+    from tsoar.errors import OutputError
+    from tsoar.scoring import score as hold
+
+    found = hold(out, truth)
+    text = json.dumps(found.to_dict(), indent=1)
+    if json_file == "-":
+        click.echo(text)
+        return
+    if json_file is not None:
+        try:
+            Path(json_file).write_text(text + "\n", "utf-8")
+        except OSError as error:
+            raise OutputError(f"{json_file}: cannot be written ({error.strerror})") from error
+    if not quiet:
+        for line in found.lines():
+            click.echo(plain(line))
+
+
+@cli.command()
+@click.option("--out", default="demo", show_default=True, type=click.Path(), metavar="DIR", help="Folder for everything.")
+@click.option("--nints", type=click.IntRange(min=20), default=120, show_default=True, metavar="N", help="Integrations.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="N", help="Of the simulation.")
+@workers_option
+@loudness
+@click.pass_context
+def demo(ctx: click.Context, out: str, nints: int, seed: int, workers: int | None, quiet: bool, verbose: bool) -> None:
+    """Simulate, reduce and score a transit of WASP-43 b.
+
+    120 integrations of 6 groups in two segments; then look at the report.
+    """
+    set_verbosity(ctx, quiet, verbose)
+    from tsoar.demo import demo as play
+
+    with shown(quiet) as progress:
+        played = play(out, nints=nints, seed=seed, workers=workers, progress=progress)
+    if not quiet:
+        for line in played.lines():
+            click.echo(plain(line))
+    else:
+        say(f"report: {played.report}")

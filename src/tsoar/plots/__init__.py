@@ -6,6 +6,7 @@ a figure shows, what to look for and what would be wrong.
 
 from tsoar.plots.captions import CAPTIONS
 from tsoar.plots.detector import group_differences, saturated, slope_image
+from tsoar.plots.planet import recovered_spectrum
 from tsoar.plots.series import rms_binning, white_light, white_psd
 from tsoar.plots.spectra import light_curve_image, sensitivity, spectra
 from tsoar.plots.traces import apertures, trace_motion, traces_on_image
@@ -15,6 +16,7 @@ __all__ = [
     "apertures",
     "group_differences",
     "light_curve_image",
+    "recovered_spectrum",
     "rms_binning",
     "saturated",
     "sensitivity",

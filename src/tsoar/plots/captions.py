@@ -50,6 +50,11 @@ CAPTIONS = {
         "above 1.1 (noise that is not accounted for) or below 0.9 (errors too large, or a correction that shrinks the "
         "data)."
     ),
+    "recovered_spectrum": (
+        "The planet's spectrum that least squares with the known light-curve shape recovers from the light curves, beside "
+        "the one that was put into the simulation; below, the difference in units of its error. Wrong: points of many "
+        "neighbours on one side (a bias: background, dilution, 1/f), or an rms far from 1 (errors that do not hold)."
+    ),
     "white_light": (
         "White light of orders 1 and 2 and of both together, normalised outside the event; right: the same close up. "
         "Open points are in or near the event, the band runs from first to fourth contact. The scatter outside the "

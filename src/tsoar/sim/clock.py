@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsoar.sim.instrument import SUBARRAYS
-from tsoar.sim.scenario import ExposureParams, StarParams
+from tsoar.sim.parameters import ExposureParams, StarParams
 
 Array = NDArray[np.float64]
 

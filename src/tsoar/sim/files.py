@@ -19,8 +19,8 @@ from tsoar.sim import headers
 from tsoar.sim.clock import Times
 from tsoar.sim.instrument import SUBARRAYS
 from tsoar.sim.maps import Detector
+from tsoar.sim.parameters import Scenario
 from tsoar.sim.readout import linearity_coefficients
-from tsoar.sim.scenario import Scenario
 
 BLOCK = 2880
 """FITS files grow in blocks of this [bytes]"""

@@ -11,7 +11,7 @@ from astropy.time import Time
 from tsoar import __version__
 from tsoar.sim.clock import DAY, Times
 from tsoar.sim.instrument import PIXEL_TIME, SUBARRAYS, Subarray
-from tsoar.sim.scenario import Scenario
+from tsoar.sim.parameters import Scenario
 
 Cards = dict[str, Any]
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from tsoar.flags import PIXEL
 from tsoar.sim.instrument import SUBARRAYS, Subarray
-from tsoar.sim.scenario import Scenario
+from tsoar.sim.parameters import Scenario
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -11,7 +11,7 @@ from scipy.fft import irfft, next_fast_len
 from scipy.interpolate import CubicSpline
 
 from tsoar.sim.instrument import COLUMNS, OVERHEAD_COLUMNS, PIXEL_TIME, Subarray
-from tsoar.sim.scenario import CosmicRayParams
+from tsoar.sim.parameters import CosmicRayParams
 
 Array = NDArray[np.floating]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsoar.errors import ConfigError
-from tsoar.sim.scenario import PlanetParams
+from tsoar.sim.parameters import PlanetParams
 from tsoar.sim.star import SECOND_RADIATION_CONSTANT, read_table
 
 Array = NDArray[np.floating]

@@ -9,7 +9,7 @@ from scipy.ndimage import correlate
 from tsoar.jit import kernel
 from tsoar.sim.maps import Detector
 from tsoar.sim.noise import Hits, Track, cosmic_rays, one_over_f
-from tsoar.sim.scenario import Scenario
+from tsoar.sim.parameters import Scenario
 
 Image = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tsoar.sim import instrument
 from tsoar.sim.instrument import COLUMNS, ORDERS, Subarray
-from tsoar.sim.scenario import MotionParams, Scenario, SkyParams, StarParams
+from tsoar.sim.parameters import MotionParams, Scenario, SkyParams, StarParams
 from tsoar.sim.star import counts
 
 Array = NDArray[np.floating]

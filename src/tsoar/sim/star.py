@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tsoar.errors import ConfigError, InputError
 from tsoar.sim.instrument import sensitivity, wasp39_flux, wavelength
-from tsoar.sim.scenario import StarParams
+from tsoar.sim.parameters import StarParams
 
 Array = NDArray[np.floating]
 

@@ -15,8 +15,8 @@ from tsoar.sim.clock import Times
 from tsoar.sim.instrument import ORDERS
 from tsoar.sim.maps import Detector
 from tsoar.sim.noise import Hits
+from tsoar.sim.parameters import Scenario, digest, to_dict
 from tsoar.sim.planet import Event
-from tsoar.sim.scenario import Scenario, digest, to_dict
 from tsoar.sim.scene import Motion, Scene
 from tsoar.units import TIME_LONG_NAME
 

@@ -5,8 +5,8 @@ import tomllib
 import pytest
 
 from tsoar.errors import ConfigError, InputError
+from tsoar.sim.parameters import SCHEMA, from_dict, scenario, targets, template, to_dict
 from tsoar.sim.planet import depths
-from tsoar.sim.scenario import SCHEMA, from_dict, scenario, targets, template, to_dict
 from tsoar.sim.star import flux_density, read_table
 
 

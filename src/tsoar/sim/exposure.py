@@ -19,9 +19,9 @@ from tsoar.sim.clock import Times, make_times, seconds_of
 from tsoar.sim.files import Segments, write_references
 from tsoar.sim.maps import Detector, make_detector
 from tsoar.sim.noise import Hits, Track, slow_track
+from tsoar.sim.parameters import Scenario, contradictions
 from tsoar.sim.planet import Event, light_curves
 from tsoar.sim.readout import read_integration
-from tsoar.sim.scenario import Scenario, contradictions
 from tsoar.sim.scene import Motion, Scene, make_motion, make_scene
 from tsoar.sim.truth import truth_dataset, write_truth
 
@@ -120,7 +120,7 @@ def simulate(
 
     Parameters
     ----------
-    scenario : what it is made of (`tsoar.sim.scenario`).
+    scenario : what it is made of (`tsoar.sim.parameters`).
     out : folder for ``*_uncal.fits``, ``refs/`` and ``truth.nc``; made when missing. Files of another exposure in it are
         refused, the same ones are replaced.
     workers : threads; one per core when None. The bytes do not depend on it.
