@@ -9,6 +9,8 @@ import pytest
 import tsoar
 from tsoar.cli import cli
 from tsoar.config import load
+from tsoar.scoring.rows import KEY
+from tsoar.sim import scenario
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -27,7 +29,9 @@ def test_commands_parse(line):
     assert program in ("tsoar", ".venv/bin/tsoar")
     command = cli.commands[name]
     asked = command.make_context(name, arguments).params
-    if "overrides" in asked:
+    if name == "simulate":
+        scenario(target=asked["target"], overrides=asked["overrides"], values={"planet.event": asked["event"]})
+    elif "overrides" in asked:
         like = asked["like"] if asked["like"] == "tutorial" else None
         load(overrides=asked["overrides"], skip=asked["skip"], like=like)
 
@@ -39,6 +43,12 @@ def test_there_are_commands():
 def test_options_named_in_the_text_exist():
     known = {option for command in cli.commands.values() for p in command.params for option in p.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) <= known
+
+
+def test_the_score_of_the_demo_is_there():
+    rows = re.findall(r"^\| ([a-z ]+: .*?) \| (.*?) \| (.*?) \|$", README, re.M)
+    assert [label for label, _, _ in rows] == list(KEY)
+    assert all(value != "-" for _, value, _ in rows)
 
 
 def test_make_targets_exist():

@@ -33,8 +33,8 @@ def recovered_spectrum(bins: NDArray[Any]) -> Figure:
     top.plot(bins["wavelength"][line], PPM * bins["injected"][line], color=DARK, linewidth=1.2, label="put in", zorder=3)
     below.axhspan(-1, 1, color="0.92", linewidth=0)
     below.axhline(0, color=DARK, linewidth=0.8)
-    reach = max(3.5, 1.1 * float(np.abs((bins["depth"] - bins["injected"]) / bins["error"]).max(initial=0)))
-    below.set_ylim(-reach, reach)
+    reach = max(3.0, 1.1 * float(np.abs((bins["depth"] - bins["injected"]) / bins["error"]).max(initial=0)))
+    below.set_ylim(-reach, 1.6 * reach)  # room for the legend
     legend(top, loc="upper left", ncols=3)
     legend(below, loc="upper left", ncols=2)
     heading(top, "planet's spectrum in bins of 32 columns")
@@ -44,7 +44,7 @@ def recovered_spectrum(bins: NDArray[Any]) -> Figure:
     below.set_xlabel("wavelength [µm]")
     low, high = PPM * bins["injected"].min(initial=1), PPM * bins["injected"].max(initial=0)
     spread = PPM * float(np.percentile(bins["error"], 90)) if bins.size else 1.0
-    top.set_ylim(low - 3 * spread, high + 5 * spread)
+    top.set_ylim(low - 4 * spread, high + 6 * spread)
     for ax in (top, below):
         plain(ax)
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from tsoar.flags import DO_NOT_USE, JUMP_DET, SATURATED
 from tsoar.scoring.limits import difference_noise
@@ -19,6 +20,8 @@ SIZES = (
     ("above 10 sigma", 10.0, np.inf),
 )
 """Of the noise of a difference of two reads of the pixel."""
+THRESHOLD = 4.0
+"""A hit of this size is found every other time by who flags what is this far off, and knows all else [sigma]."""
 
 
 def first_hit(truth: Truth, which: I64) -> NDArray[np.int16]:
@@ -83,7 +86,8 @@ def jumps(products: Products, truth: Truth) -> list[Row]:
         of = counts & (size >= low) & (size < high)
         n = int(of.sum())
         value = 100.0 * found[of].mean() if n else np.nan
-        rows.append(row("jumps", f"found, {name}", value, "%", "100", f"{n} hits, {how}"))
+        best = f"{100 * norm.cdf(size[of] - THRESHOLD).mean():.3g} (threshold of {THRESHOLD:g} sigma)" if n else ""
+        rows.append(row("jumps", f"found, {name}", value, "%", best, f"{n} hits, {how}"))
     what = "good reads after the first" if by_group else "good ramps"
     share = 100.0 / total if total else np.nan
     rows.append(row("jumps", "false flags", false * share, "%", "0", f"{false} of {total} {what}; no hit there or beside it"))

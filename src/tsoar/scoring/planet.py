@@ -101,7 +101,7 @@ def planet(orders: dict[int, Curves], truth: Truth) -> list[Row]:
 
 
 def spectrum(orders: dict[int, Curves], truth: Truth) -> NDArray[np.void]:
-    """The planet's spectrum of orders 1 and 2 in bins of 32 columns, beside the one that was put in.
+    """The planet's spectrum of orders 1 and 2 (where it stands alone) in bins of 32 columns, beside the one that was put in.
 
     Returns
     -------
@@ -109,9 +109,11 @@ def spectrum(orders: dict[int, Curves], truth: Truth) -> NDArray[np.void]:
     the light). Depth is the amplitude of the known light-curve shape: (Rp/Rs)^2, or Fp/Fs of an eclipse.
     """
     found = []
-    for order in (1, 2):
-        one = orders.get(order)
-        columns = np.flatnonzero(one.usable & (one.depth > 0)) if one is not None else np.empty(0, int)
+    for region in WHOLE[:2]:
+        order, one = region.order, orders.get(region.order)
+        columns = np.empty(0, int)
+        if one is not None:
+            columns = np.flatnonzero(one.usable & (one.depth > 0) & region.columns(truth.wavelength))
         for first in range(0, columns.size - BIN + 1, BIN):
             assert one is not None
             some = columns[first : first + BIN]

@@ -82,6 +82,8 @@ def short(value: float, digits: int = 4) -> str:
     >>> short(26010.7), short(0.012345), short(1.0)
     ('26011', '0.01234', '1')
     """
+    if abs(value) < 1e-9:  # rounding of the machine
+        return "0"
     return f"{value:.0f}" if abs(value) >= 10.0 ** (digits - 1) else f"{value:.{digits}g}"
 
 
