@@ -197,6 +197,20 @@ def test_a_disk_without_room(tmp_path, small, monkeypatch):
     assert list(tmp_path.glob("*.part")) == []
 
 
+def test_an_exposure_too_long_for_the_disk_is_refused_before_anything_is_made(tmp_path):
+    endless = scenario(values={"exposure.nints": 10**9})
+    with pytest.raises(OutputError, match="GB are needed"):
+        simulate(endless, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_simulation_left_is_swept_away(tmp_path, small):
+    left = tmp_path / "jw08888001001_04101_00001-seg007_nis_uncal.fits.part"
+    left.touch()
+    simulate(small, tmp_path)
+    assert not left.exists() and list(tmp_path.rglob("*.part")) == []
+
+
 def test_folders_that_cannot_be_used(tmp_path, small):
     (tmp_path / "jw00001001001_04101_00001-seg001_nis_uncal.fits").touch()
     with pytest.raises(OutputError, match="of another exposure"):

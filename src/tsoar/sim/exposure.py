@@ -138,6 +138,7 @@ def simulate(
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers = {workers}: expected 1 or more")
+    _room(Path(out), scenario)
     tell = progress or (lambda stage, done, total: None)
     tell("preparing", 0, 1)
     ready = prepare(scenario)
@@ -182,9 +183,8 @@ def simulate(
 
 
 def _folder(folder: Path, s: Scenario) -> Path:
-    """The folder, ready: writable, with room, without segments of something else."""
+    """The folder, ready: writable, without segments of something else."""
     from tsoar.sim.headers import stem
-    from tsoar.sim.instrument import SUBARRAYS
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,11 +196,20 @@ def _folder(folder: Path, s: Scenario) -> Path:
     others = sorted(p.name for p in folder.glob("*_uncal.fits") if p.name not in mine)
     if others:
         raise OutputError(f"{folder}: holds {others[0]} of another exposure; choose an empty folder with --out")
+    for left in folder.glob(f"{stem(s)}-seg*_nis_uncal.fits.part"):  # of a simulation that was killed
+        left.unlink(missing_ok=True)
+    return folder
+
+
+def _room(folder: Path, s: Scenario) -> None:
+    """Refuse an exposure that the disk cannot hold, before anything is computed or made."""
+    from tsoar.sim.instrument import SUBARRAYS
+
     e = s.exposure
     needed = e.nints * e.ngroups * SUBARRAYS[e.subarray].rows * 4096 + 200_000_000
-    free = shutil.disk_usage(folder).free
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
+    free = shutil.disk_usage(there).free
     if free < needed:
         raise OutputError(
             f"{folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room or choose another"
         )
-    return folder
