@@ -170,6 +170,10 @@ def test_saturation_is_announced(caplog, small):
     assert 2 <= groups < 20
     fits_now = replace(edge, exposure=replace(edge.exposure, ngroups=groups))
     assert prepare(fits_now).notes == []
+    assert "fainter star" in prepare(bright).notes[0] and "SUBSTRIP96" not in prepare(bright).notes[0]
+    large = replace(small, star=replace(small.star, jmag=8.2), exposure=replace(small.exposure, subarray="SUBSTRIP256"))
+    (note,) = prepare(large).notes  # a frame takes 5.5 s there, 2.2 s in SUBSTRIP96
+    assert note.endswith("only 1 group fits (no slope), 4 in SUBSTRIP96")
 
 
 def test_a_killed_simulation_leaves_no_file_that_looks_whole(tmp_path, small, monkeypatch):
