@@ -31,6 +31,8 @@ class Ended:
     peak: float
     """largest resident memory [MiB], the imported packages included"""
     seconds: float
+    cpu: float
+    """[s]"""
     events: int
     """files opened, renamed, removed under the watched folder"""
 
@@ -72,7 +74,8 @@ class Nursery:
         ----------
         timeout : a child that lives longer is killed, and its signal is SIGALRM [s].
         kill_after : SIGKILL after so many seconds.
-        die_at : SIGKILL at the n-th time that a file under ``watch`` is opened, renamed or removed, before it happens.
+        die_at : SIGKILL at the n-th time that a file under ``watch`` is opened, renamed or removed, before it happens; a
+            text: when a file with that in its name is about to get its final name.
         memory : limit on the address space beyond what the parent has [MiB].
         figures : False leaves the figures out.
         patch : Python to execute in the child first.
@@ -91,7 +94,21 @@ class Nursery:
             raise RuntimeError(f"the nursery is gone: {(self.folder / 'log').read_text()[-2000:]}")
         told = json.loads(line)
         out, err = ((self.folder / name).read_text("utf-8", "replace") for name in ("out", "err"))
-        return Ended(told["code"], told["signal"], out, err, told["peak"], told["seconds"], told["events"])
+        return Ended(told["code"], told["signal"], out, err, told["peak"], told["seconds"], told["cpu"], told["events"])
+
+
+def finished(out):
+    """Bytes of every file under a final name; run.json without its performance part."""
+    found = {}
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        if not path.is_file() or name.startswith(".partial/") or name.endswith(".part"):
+            continue
+        data = path.read_bytes()
+        if name == "run.json":
+            data = json.dumps({k: v for k, v in json.loads(data).items() if k != "performance"}).encode()
+        found[name] = data
+    return found
 
 
 # -- the other side ---------------------------------------------------------------------------------------------------
@@ -131,7 +148,7 @@ def child(asked):
         if event in ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir") and str(args[0]).startswith(watch):
             events += 1
             os.pwrite(counter, f"{events:9d}".encode(), 0)
-            if events == die_at:
+            if events == die_at or (event == "os.rename" and isinstance(die_at, str) and die_at in str(args[0])):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     if watch:
@@ -188,6 +205,7 @@ def serve():
             "signal": int(signal.SIGALRM) if hung else by_signal,
             "peak": usage.ru_maxrss / 1024,
             "seconds": time.perf_counter() - start,
+            "cpu": usage.ru_utime + usage.ru_stime,
             "events": int(events.read_text() or 0) if events.exists() else 0,
         }
         answers.write(json.dumps(told) + "\n")
