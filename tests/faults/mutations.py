@@ -330,7 +330,9 @@ def image_type(case, path, rng):
 
 
 def values(case, path, rng):
-    what = str(rng.choice(["zero", "NaN", "inf", "-inf", "negative", "huge", "tiny", "noise", "half NaN", "columns NaN", "one"]))
+    what = str(
+        rng.choice(["zero", "NaN", "inf", "-inf", "negative", "huge", "tiny", "noise", "half NaN", "columns NaN", "one"])
+    )
     number = main_extension(path)
 
     def change(content):
@@ -360,7 +362,9 @@ def values(case, path, rng):
 
 def shape(case, path, rng):
     number = main_extension(path)
-    what = str(rng.choice(["half the rows", "half the columns", "one more row", "one pixel", "first plane only", "doubled", "full"]))
+    what = str(
+        rng.choice(["half the rows", "half the columns", "one more row", "one pixel", "first plane only", "doubled", "full"])
+    )
 
     def change(content):
         data = np.asarray(content[number].data)
@@ -434,7 +438,10 @@ def missing(case, path, rng):
 
 
 def corner(case, path, rng):
-    key, value = str(rng.choice(["SUBSTRT1", "SUBSTRT2", "SUBARRAY", "NFRAMES", "GROUPGAP", "REFTYPE"])), str(rng.choice(VALUES))
+    key, value = (
+        str(rng.choice(["SUBSTRT1", "SUBSTRT2", "SUBARRAY", "NFRAMES", "GROUPGAP", "REFTYPE"])),
+        str(rng.choice(VALUES)),
+    )
     set_key(own(case, path), 0, key, value)
     return f"{key} = {value!r}"
 

@@ -135,9 +135,7 @@ def test_files_that_have_changed_meanwhile_are_not_taken_over(small, tmp_path):
 
     def now(*overrides, **single):
         exposure, references = tsoar.open(small.uncal), tsoar.references(refs, **single)
-        return fingerprint(
-            make_plan(exposure, references, tsoar.load_config(overrides=overrides)), exposure, references
-        )
+        return fingerprint(make_plan(exposure, references, tsoar.load_config(overrides=overrides)), exposure, references)
 
     first = now()
     assert now() == first

@@ -13,6 +13,8 @@ from tsoar.errors import TsoarError
 
 DISK_FULL = ("No space left on device", "Not enough space on disk", "Disk quota exceeded")
 
+LONGEST = 800
+"""characters of a message"""
 NOT_OURS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENODEV, errno.ESTALE, errno.ETXTBSY),
@@ -39,8 +41,11 @@ def disk_full(error: BaseException) -> bool:
 
 
 def say(text: object) -> None:
-    """A line on stderr, under the program's name."""
-    click.echo(f"tsoar: {plain(text)}", err=True)
+    """A line on stderr, under the program's name; of an endless one (a header text may be) both ends."""
+    line = plain(text)
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 4 :]}"
+    click.echo(f"tsoar: {line}", err=True)
 
 
 def report_bug(error: Exception, verbose: bool) -> None:

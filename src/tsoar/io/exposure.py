@@ -444,7 +444,9 @@ def _readout(kind: str, s: Segment, shape: tuple[int, ...], repairs: list[str]) 
     for key, (value, low, high, unit) in plausible.items():
         if not low <= value <= high:
             expected = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
-            raise ExposureError(f"{path.name}: {key} is {value:.6g}, expected {expected} {unit}; mend the header or fetch it again")
+            raise ExposureError(
+                f"{path.name}: {key} is {value:.6g}, expected {expected} {unit}; mend the header or fetch it again"
+            )
     groups = shape[1] if kind == "uncal" else 2  # slopes stand in as the difference of two groups
     if kind == "uncal" and "NGROUPS" in h and _int(h, "NGROUPS", groups, repairs, path) != groups:
         repairs.append(f"{path.name}: NGROUPS is {h['NGROUPS']}, the array holds {groups} groups; the array counts")
