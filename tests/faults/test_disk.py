@@ -88,7 +88,7 @@ def test_a_run_on_disks_of_every_size(nursery, command, whole, disk):
     for size in sizes:
         folder = disk(int(size * MIB) // 4096 * 4096)
         left[f"{size:.1f} MiB"] = full_at(nursery, command, whole, folder, size)
-    print(f"\nwhole files left on a full disk of: {left}")
+    sys.stdout.write(f"\nwhole files left on a full disk of: {left}\n")
     assert max(left.values()) >= 6
     subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
     assert nursery.run(*command(folder / "out"), "--resume", figures=False).code == 0
@@ -174,5 +174,5 @@ def test_simulate_on_a_disk_that_fills_up(nursery, disk, tmp_path):
         folder = disk(int(size * MIB) // 4096 * 4096)
         one_line(nursery.run("simulate", "--out", folder / "out", *TWO, patch=NO_CHECK), str(folder))
         left[f"{size:.1f} MiB"] = len(nothing_half(folder / "out", whole))
-    print(f"\nwhole files left on a full disk of: {left}")
+    sys.stdout.write(f"\nwhole files left on a full disk of: {left}\n")
     assert max(left.values()) >= 5

@@ -12,8 +12,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import tsoar
 from tsoar.config import to_dict
 from tsoar.io.exposure import Exposure, Segment
@@ -80,11 +78,12 @@ def fingerprint(plan: Plan, exposure: Exposure, references: References | None) -
     parts: list[Any] = [plan.digest, tsoar.__version__]
     paths = [] if exposure.arrays is not None else [s.path for s in exposure.segments]
     if exposure.arrays is not None:
-        parts += [zlib.crc32(a) for a in (exposure.arrays.slope, exposure.arrays.err, exposure.arrays.dq, exposure.time)]
+        slopes = exposure.arrays
+        parts += [zlib.crc32(a.tobytes()) for a in (slopes.slope, slopes.err, slopes.dq, exposure.time)]
     if references is not None:
         paths += [references.sources[k].path for k in sorted(references.sources)]
         given = [references.arrays[k] for k in sorted(references.arrays)]
-        parts += [zlib.crc32(np.ascontiguousarray(a)) for r in given for a in (r.data, r.dq) if a is not None]
+        parts += [zlib.crc32(a.tobytes()) for r in given for a in (r.data, r.dq) if a is not None]
     for path in paths:
         status = path.stat()
         parts.append((path.name, status.st_size, status.st_mtime_ns))
