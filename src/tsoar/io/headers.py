@@ -71,7 +71,8 @@ def readable(header: fits.Header) -> tuple[fits.Header, list[str]]:
         keyword = ""
         try:
             keyword = card.keyword
-            whole = card.value is not None and card.image.isascii() and card.image.isprintable()
+            str(card.value)  # parses it
+            whole = card.image.isascii() and card.image.isprintable()
         except (fits.VerifyError, ValueError, TypeError, AttributeError):
             whole = False
         if whole:
