@@ -82,8 +82,9 @@ def test_a_run_on_disks_of_every_size(nursery, command, whole, disk):
     """From no room at all to room for everything but the last files; then there is room, and the run is resumed."""
     total = sum(map(len, whole.values()))
     slopes = sum(len(v) for k, v in whole.items() if "rateints" in k)
+    kept = 2 * 40 * 96 * 2048 + 3 * MIB  # of finished segments, until the run is complete: sums of the mean image, series
     sizes = [0.2, 2, slopes / MIB / 2 + 1, slopes / MIB + 1]
-    sizes += [slopes / MIB + 2 + share * (total - slopes) / MIB for share in (0.1, 0.25, 0.5, 0.75, 0.9)]
+    sizes += [(slopes + kept + share * (total - slopes)) / MIB for share in (0, 0.3, 0.6, 0.9)]
     left = {}
     for size in sizes:
         folder = disk(int(size * MIB) // 4096 * 4096)
