@@ -77,6 +77,7 @@ def demo(
     TsoarError
         For a folder that cannot be used.
     """
+    from tsoar.io.datasets import atomic, write_text
     from tsoar.io.exposure import open_exposure
     from tsoar.io.references import references
     from tsoar.reduce.run import run
@@ -99,10 +100,11 @@ def demo(
     if progress is not None:
         progress("scoring", 0, 1)
     found = score(result.out, made.truth)
-    (folder / "score.json").write_text(json.dumps(found.to_dict(), indent=1) + "\n", "utf-8")
+    write_text(json.dumps(found.to_dict(), indent=1) + "\n", folder / "score.json")
     if found.spectrum is not None and found.spectrum.size:
         from tsoar.plots import recovered_spectrum
 
-        recovered_spectrum(found.spectrum).savefig(folder / SPECTRUM)
+        with atomic(folder / SPECTRUM) as part:
+            recovered_spectrum(found.spectrum).savefig(part, format=Path(SPECTRUM).suffix[1:])
     seconds["scored in"] = time.perf_counter() - start
     return Demo(folder, result.out / "report.html", found, seconds)

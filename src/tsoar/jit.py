@@ -33,9 +33,22 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE_FOLDER))
 import numba  # noqa: E402  (the cache folder must be known before numba is)
 
 
+def _can_be_kept() -> bool:
+    """Whether the cache folder can be written; on a read-only home kernels are compiled anew by every program."""
+    try:
+        folder = Path(os.environ["NUMBA_CACHE_DIR"])
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+KEPT = _can_be_kept()
+
+
 def kernel(function: F) -> F:
-    """Compile on first call, without the GIL; cached on disk."""
-    compiled: F = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    """Compile on first call, without the GIL; cached on disk where that is possible."""
+    compiled: F = numba.njit(nogil=True, cache=KEPT, error_model="numpy")(function)
     return compiled
 
 

@@ -1,5 +1,6 @@
 """Opening exposures: order, kinds, repairs, and everything that is refused in one line."""
 
+import gzip
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -79,6 +80,11 @@ REFUSED = [
     ({"EXSEGNUM": 2}, "twice|missing"),
     ({"PWCPOS": 245.9}, "pwcpos"),
     ({"TARGNAME": "ANOTHER"}, "TARGNAME"),
+    ({"PWCPOS": 1e300}, "PWCPOS is 1e\\+300, expected 243.76 to 247.76"),
+    ({"TFRAME": 1e-9}, "TFRAME"),
+    ({"SUBSTRT2": 5}, "SUBSTRT2 is 5, expected 1803"),
+    ({"GROUPGAP": -3}, "GROUPGAP"),
+    ({"EXSEGTOT": 10**9}, "EXSEGTOT"),
 ]
 
 
@@ -120,6 +126,24 @@ def test_times_that_make_no_sense(tiny, tmp_path):
                 hdus["INT_TIMES"].data[name] = column
         with pytest.raises(ExposureError, match=text):
             tsoar.open(path)
+
+
+def test_times_that_do_not_go_together(tiny, tmp_path):
+    """A segment without its table beside one that has it; one that lies years away."""
+    with pytest.raises(ExposureError, match=r"seg002.*do not go together"):
+        tsoar.open(changed(tiny, tmp_path, number=1, drop_table=True, EXPSTART=60000.0))
+    path = changed(tiny, tmp_path)[1]
+    with fits.open(path, mode="update") as hdus:
+        hdus["INT_TIMES"].data["int_mid_BJD_TDB"] += 1000
+    with pytest.raises(ExposureError, match=r"seg002.*more than 10 d after"):
+        tsoar.open(tmp_path)
+
+
+def test_compressed_counts_are_refused(tiny, tmp_path):
+    path = tmp_path / "a_nis_uncal.fits.gz"
+    path.write_bytes(gzip.compress(tiny.uncal[0].read_bytes(), 1))
+    with pytest.raises(ExposureError, match="unpack it"):
+        tsoar.open(path)
 
 
 def test_slopes_are_not_counts(tiny):

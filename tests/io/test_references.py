@@ -12,6 +12,7 @@ import tsoar
 from tsoar import flags
 from tsoar.blocks import Reference
 from tsoar.errors import ReferenceFileError
+from tsoar.io.references import remap
 from tsoar.soss.subarrays import reference_pixels
 
 
@@ -68,6 +69,23 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path):
         tsoar.references([tiny.refs / "file_gain.fits", path])
     with pytest.raises(ReferenceFileError, match="does not hold"):
         Reference("gain", np.ones((96, 2048), np.float32), None, (1, 1700)).cut(replace(readout))
+
+
+def test_references_without_content_are_refused(tiny, tmp_path):
+    readout = tsoar.open(tiny.uncal).readout
+    nan = np.full((2048, 2048), np.nan, np.float32)
+    for name, path, text in (
+        ("superbias", full_frame(tmp_path / "nan.fits", "superbias", nan), "0 % of its values are finite"),
+        ("mask", full_frame(tmp_path / "mask.fits", "mask", np.ones((2048, 2048), np.float32)), "expected integer flags"),
+    ):
+        with pytest.raises(ReferenceFileError, match=f"{path.name}.*{text}"):
+            tsoar.references(tiny.refs, **{name: path}).cut(name, readout)
+    (tmp_path / "broken.fits").write_bytes(b"no FITS")
+    with pytest.raises(ReferenceFileError, match=r"no dark reference .*not readable: broken.fits"):
+        tsoar.references(tmp_path).cut("dark", readout)
+    definition = np.array([(2, "NOBODY")], [("VALUE", "u4"), ("NAME", "U20")])
+    with pytest.raises(ReferenceFileError, match="names none that is known"):
+        remap(np.full((2, 2), 2, np.uint32), definition)
 
 
 def test_crds_is_asked_only_when_told(tiny, tmp_path, monkeypatch):

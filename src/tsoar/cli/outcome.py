@@ -13,6 +13,14 @@ from tsoar.errors import TsoarError
 
 DISK_FULL = ("No space left on device", "Not enough space on disk", "Disk quota exceeded")
 
+LONGEST = 800
+"""characters of a message"""
+NOT_OURS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENODEV, errno.ESTALE, errno.ETXTBSY),
+)
+"""what a file system refuses whatever the program: rights, read-only, broken disk, names, limits"""
+
 
 def plain(text: object) -> str:
     """One line that does no harm on a terminal: what comes from a header may hold control characters.
@@ -33,8 +41,11 @@ def disk_full(error: BaseException) -> bool:
 
 
 def say(text: object) -> None:
-    """A line on stderr, under the program's name."""
-    click.echo(f"tsoar: {plain(text)}", err=True)
+    """A line on stderr, under the program's name; of an endless one (a header text may be) both ends."""
+    line = plain(text)
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 4 :]}"
+    click.echo(f"tsoar: {line}", err=True)
 
 
 def report_bug(error: Exception, verbose: bool) -> None:
@@ -79,6 +90,10 @@ class Commands(click.Group):
                 ctx.exit(2)
             if disk_full(error):
                 say(f"disk full: {error}; make room or choose another folder with --out")
+                ctx.exit(2)
+            if isinstance(error, OSError) and error.errno in NOT_OURS:
+                where = "" if error.filename is None else f"{error.filename}: "
+                say(f"{where}cannot be read or written ({error.strerror}); mend that, or choose another file or folder")
                 ctx.exit(2)
             if isinstance(error, MemoryError):
                 say("out of memory; try fewer --workers")

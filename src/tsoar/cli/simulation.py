@@ -95,7 +95,7 @@ def score(ctx: click.Context, out: str, truth: str, json_file: str | None, quiet
     set_verbosity(ctx, quiet, verbose)
     import json
 
-    from tsoar.errors import OutputError
+    from tsoar.io.datasets import write_text
     from tsoar.scoring import score as hold
 
     found = hold(out, truth)
@@ -104,10 +104,7 @@ def score(ctx: click.Context, out: str, truth: str, json_file: str | None, quiet
         click.echo(text)
         return
     if json_file is not None:
-        try:
-            Path(json_file).write_text(text + "\n", "utf-8")
-        except OSError as error:
-            raise OutputError(f"{json_file}: cannot be written ({error.strerror})") from error
+        write_text(text + "\n", Path(json_file))
     if not quiet:
         for line in found.lines():
             click.echo(plain(line))

@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 import threading
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +18,13 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from tsoar import flags
 from tsoar.blocks import F64, Ramps, Readout, Slopes
 from tsoar.errors import ExposureError, InputError
 from tsoar.io import names
+from tsoar.io.headers import compressed, need_regular_file, readable, reading
 from tsoar.soss.subarrays import SUBARRAYS
 from tsoar.units import MJD_OFFSET, SECONDS_PER_DAY
 
@@ -38,6 +37,14 @@ USED = (
     *("EXSEGNUM", "EXSEGTOT", "INTSTART", "INTEND"),
 )
 """keywords that matter here"""
+MOST_SEGMENTS = 999
+"""file names have three digits for the segment"""
+LONGEST_GAP = 10.0
+"""integrations of one exposure do not lie further apart than this [d]"""
+TIMES = (40_000.0, 100_000.0)
+"""MJD that can be: 1968 to 2132 [d]"""
+WHEEL = (243.76, 247.76)
+"""pupil-wheel angles that can be GR700XD: its nominal 245.76 and ten times the play of the wheel [deg]"""
 SHARED = ("SUBARRAY", "FILTER", "READPATT", "TARGNAME")
 """keywords that all segments must agree in (and NGROUPS, PWCPOS, the exposure's name)"""
 
@@ -184,7 +191,7 @@ class Exposure:
                 planes["VAR_POISSON"][j], planes["VAR_RNOISE"][j], dq[j] = a.var_poisson[i], a.var_rnoise[i], a.dq[i]
                 continue
             segment, k = self._segment(i)
-            with fits.open(segment.path, memmap=False) as hdus:
+            with reading(segment.path.name, ExposureError), fits.open(segment.path, memmap=False) as hdus:
                 found = [n for n in planes if n in hdus]
                 for name in found:
                     planes[name][j] = _plane(hdus[name], k)
@@ -309,53 +316,36 @@ def open_exposure(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str
 
 def _open_segment(path: Path, repairs: list[str]) -> tuple[str, Segment, tuple[int, ...]]:
     """Header, kind and place of the data of one file."""
-    try:
-        size = path.stat().st_size
-        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
-            warnings.simplefilter("ignore", AstropyWarning)  # truncation is checked below, with both sizes
-            hdus.readall()
-            image = _image(hdus, path)
-            shape = tuple(int(n) for n in image.shape)
-            header, science = hdus[0].header.copy(), image.header.copy()
-            extensions = tuple(h.name for h in hdus)
-            place = image.fileinfo() or {}
-            plain_image = not isinstance(image, fits.CompImageHDU)
-    except ExposureError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        fits.VerifyError,
-        UnicodeDecodeError,
-        AttributeError,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExposureError(f"{path.name}: cannot be read as FITS ({reason}); is the file whole?") from error
+    size = need_regular_file(path, path.name, ExposureError)
+    with reading(path.name, ExposureError), fits.open(path, memmap=False) as hdus:
+        hdus.readall()
+        image = _image(hdus, path)
+        shape = tuple(int(n) for n in image.shape)
+        header, lost = readable(hdus[0].header)
+        science, lost_too = readable(image.header)
+        extensions = tuple(h.name for h in hdus)
+        place = image.fileinfo() or {}
+        plain = [h for h in hdus if not isinstance(h, fits.CompImageHDU)]
+        promised = max(int((h.fileinfo() or {}).get("datLoc", 0)) + int(h.size) for h in plain)
+    packed = compressed(path)
+    if size < promised and not packed:
+        raise ExposureError(f"{path.name}: {size} bytes, its header promises {promised}; the file is truncated, fetch it again")
+    broken = [key for key in (*lost, *lost_too) if key in USED]
+    if broken:
+        repairs.append(f"{path.name}: keyword {', '.join(dict.fromkeys(broken))} cannot be parsed, left out")
     if len(shape) not in KINDS or 0 in shape:
         raise ExposureError(f"{path.name}: the science array has shape {shape}; expected (integration, group, row, column)")
     kind = KINDS[len(shape)]
     offset = -1
     if kind == "uncal":
-        if science.get("BITPIX") != 16 or float(science.get("BZERO", 0)) != 32768 or float(science.get("BSCALE", 1)) != 1:
+        if science.get("BITPIX") != 16 or _number(science, "BZERO", 0) != 32768 or _number(science, "BSCALE", 1) != 1:
             raise ExposureError(
                 f"{path.name}: SCI has BITPIX {science.get('BITPIX')}, BZERO {science.get('BZERO', 0)}; expected raw counts as "
                 "unsigned 16-bit (BITPIX 16, BZERO 32768)"
             )
+        if packed:
+            raise ExposureError(f"{path.name}: is compressed, counts are read in place; unpack it first (gunzip)")
         offset = int(place.get("datLoc", -1))
-        expected = offset + 2 * int(np.prod(shape))
-        if size < expected:
-            raise ExposureError(
-                f"{path.name}: {size} bytes, its header promises {expected}; the file is truncated, fetch it again"
-            )
-    elif plain_image:
-        expected = int(place.get("datLoc", 0)) + abs(int(science.get("BITPIX", 8))) // 8 * int(np.prod(shape))
-        if size < expected:
-            raise ExposureError(
-                f"{path.name}: {size} bytes, its header promises {expected}; the file is truncated, fetch it again"
-            )
     for key in USED:  # a plain image has everything in one header
         if key in science and key not in header:
             header[key] = science[key]
@@ -363,10 +353,6 @@ def _open_segment(path: Path, repairs: list[str]) -> tuple[str, Segment, tuple[i
     n = shape[0] if kind != "rate" else 1
     number = _int(header, "EXSEGNUM", names.parse(path)[1] or 1, repairs, path)
     return kind, Segment(path, 0, n, size, offset, number, extensions, header), shape
-
-
-def _truncated(path: Path, size: int, expected: int) -> ExposureError:
-    return ExposureError(f"{path.name}: {size} bytes, its header promises {expected}; the file is truncated, fetch it again")
 
 
 def _check_mode(path: Path, header: fits.Header, kind: str, repairs: list[str]) -> None:
@@ -392,13 +378,16 @@ def _int(header: fits.Header, key: str, default: int, repairs: list[str] | None 
 
 def _number(header: fits.Header, key: str, default: float, repairs: list[str] | None = None, path: Path | None = None) -> float:
     value = header.get(key)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
-        return float(value)
     if value is None or isinstance(value, fits.card.Undefined):
         return default
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
     try:
-        number = float(str(value).strip())
-    except ValueError:
+        number = float(value if plain else str(value).strip())
+    except (ValueError, OverflowError):
+        number = np.nan
+    if plain and np.isfinite(number):
+        return number
+    if not np.isfinite(number):
         number = default
     if repairs is not None:
         name = "" if path is None else f"{path.name}: "
@@ -443,6 +432,21 @@ def _readout(kind: str, s: Segment, shape: tuple[int, ...], repairs: list[str]) 
     tgroup = _number(h, "TGROUP", numbers["TFRAME"], repairs, path)
     if not (tgroup > 0 and numbers["TFRAME"] > 0):
         raise ExposureError(f"{path.name}: TGROUP {tgroup:g}, TFRAME {numbers['TFRAME']:g}; expected times above 0 s")
+    plausible = {
+        "TFRAME": (numbers["TFRAME"], sub.tframe / 3, sub.tframe * 3, "s"),
+        "TGROUP": (tgroup, 0.99 * numbers["TFRAME"], 100 * numbers["TFRAME"], "s"),
+        "PWCPOS": (numbers["PWCPOS"], *WHEEL, "deg"),
+        "SUBSTRT1": (numbers["SUBSTRT1"], sub.corner[0], sub.corner[0], f"for {name}"),
+        "SUBSTRT2": (numbers["SUBSTRT2"], sub.corner[1], sub.corner[1], f"for {name}"),
+        "NFRAMES": (numbers["NFRAMES"], 1, 100, "frames"),
+        "GROUPGAP": (numbers["GROUPGAP"], 0, 100, "frames"),
+    }
+    for key, (value, low, high, unit) in plausible.items():
+        if not low <= value <= high:
+            expected = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+            raise ExposureError(
+                f"{path.name}: {key} is {value:.6g}, expected {expected} {unit}; mend the header or fetch it again"
+            )
     groups = shape[1] if kind == "uncal" else 2  # slopes stand in as the difference of two groups
     if kind == "uncal" and "NGROUPS" in h and _int(h, "NGROUPS", groups, repairs, path) != groups:
         repairs.append(f"{path.name}: NGROUPS is {h['NGROUPS']}, the array holds {groups} groups; the array counts")
@@ -498,6 +502,8 @@ def _check_belonging(segments: list[Segment], readouts: list[Readout], kind: str
                 f"{b.path.name}: starts with integration {start}, {a.path.name} ends with {end}; one is missing or doubled"
             )
     total = _int(first.header, "EXSEGTOT", len(segments))
+    if not 0 < total <= MOST_SEGMENTS:
+        raise ExposureError(f"{first.path.name}: EXSEGTOT is {total}, expected 1 to {MOST_SEGMENTS}; mend the header")
     missing = sorted(set(range(1, total + 1)) - set(numbers))
     if missing and not allow_missing:
         raise ExposureError(
@@ -507,7 +513,8 @@ def _check_belonging(segments: list[Segment], readouts: list[Readout], kind: str
 
 def _times(segments: list[Segment], readout: Readout, repairs: list[str]) -> tuple[F64, str]:
     """Mid-integration times of all integrations [d] and where they come from."""
-    parts, sources = [], set()
+    parts: list[F64] = []
+    sources: list[str] = []
     for s in segments:
         time, source = _segment_times(s, readout, repairs)
         bad = np.flatnonzero(~np.isfinite(time))
@@ -516,35 +523,57 @@ def _times(segments: list[Segment], readout: Readout, repairs: list[str]) -> tup
             raise ExposureError(
                 f"{s.path.name}: no time for integration {listed}{' ...' if bad.size > 5 else ''} (NaN in {source})"
             )
+        if source.startswith("INT_TIMES") and not (TIMES[0] < time.min() and time.max() < TIMES[1]):
+            raise ExposureError(f"{s.path.name}: {source} holds {time.min():.6g} to {time.max():.6g} d, expected an MJD or JD")
         parts.append(time)
-        sources.add(source)
+        sources.append(source)
+    for s, source in zip(segments, sources, strict=True):
+        if source != sources[0]:
+            raise ExposureError(
+                f"{s.path.name}: times come from {source}, those of {segments[0].path.name} from {sources[0]}; they do not go "
+                "together: fetch the segment without an INT_TIMES table again"
+            )
     time = np.concatenate(parts)
-    if time.size > 1 and not (np.diff(time) > 0).all():
-        k = int(np.flatnonzero(np.diff(time) <= 0)[0])
-        raise ExposureError(f"times do not increase: integration {k + 2} is not later than {k + 1}; are the segments in order?")
-    return time, " and ".join(sorted(sources))
+    step = np.diff(time)
+    for wrong, what in ((step <= 0, "not later than"), (step > LONGEST_GAP, f"more than {LONGEST_GAP:g} d after")):
+        if wrong.any():
+            k = int(np.flatnonzero(wrong)[0]) + 1
+            guilty = next(s for s in segments if s.first <= k < s.first + s.n)
+            raise ExposureError(
+                f"{guilty.path.name}: times do not increase steadily: integration {k + 1} of the exposure is {what} {k}; are "
+                "the segments in order, their INT_TIMES whole?"
+            )
+    return time, sources[0]
+
+
+def _table_times(s: Segment) -> dict[str, F64]:
+    """Mid-integration times of the INT_TIMES table, one value for each integration, by column name in lower case."""
+    wanted = ("int_mid_bjd_tdb", "int_mid_mjd_utc")
+    with reading(f"{s.path.name}: INT_TIMES", ExposureError), fits.open(s.path, memmap=False) as hdus:
+        table = hdus["INT_TIMES"].data
+        named = getattr(table, "names", None) or []
+        found = {c.lower(): np.asarray(table[c]) for c in named if c.lower() in wanted}
+    return {c: v[: s.n].astype(np.float64) for c, v in found.items() if v.ndim == 1 and v.size >= s.n and v.dtype.kind in "fiu"}
 
 
 def _segment_times(s: Segment, readout: Readout, repairs: list[str]) -> tuple[F64, str]:
     if "INT_TIMES" in s.extensions:
-        with fits.open(s.path, memmap=False) as hdus:
-            table = hdus["INT_TIMES"].data
-            columns = {} if table is None else {c.lower(): np.asarray(table[c], np.float64) for c in table.columns.names}
+        columns = _table_times(s)
         for column, source in (("int_mid_bjd_tdb", "INT_TIMES BJD_TDB"), ("int_mid_mjd_utc", "INT_TIMES MJD_UTC")):
             time = columns.get(column)
-            if time is None or time.size < s.n or not np.isfinite(time[: s.n]).all():
+            if time is None or not np.isfinite(time).all():
                 continue
             if "UTC" in source:
                 repairs.append(f"{s.path.name}: INT_TIMES has no BJD_TDB, times are MJD UTC (up to 8.3 min and 69 s off)")
-            time = time[: s.n]
             return np.asarray(time - MJD_OFFSET if np.median(time) > 1e6 else time, np.float64), source
-        if columns.get("int_mid_bjd_tdb", np.empty(0)).size >= s.n:
-            return columns["int_mid_bjd_tdb"][: s.n], "INT_TIMES BJD_TDB"
+        if "int_mid_bjd_tdb" in columns:
+            return columns["int_mid_bjd_tdb"], "INT_TIMES BJD_TDB"
     start = _number(s.header, "EXPSTART", np.nan)
+    start = start if TIMES[0] < start < TIMES[1] else np.nan
     cadence = (readout.n_groups + 1) * readout.tframe
     first = _int(s.header, "INTSTART", 1) - 1
     where = "EXPSTART" if np.isfinite(start) else "integration numbers"
-    repairs.append(f"{s.path.name}: no INT_TIMES table, times computed from {where} and the cadence of {cadence:.3f} s")
+    repairs.append(f"{s.path.name}: no usable INT_TIMES table, times computed from {where} and the cadence of {cadence:.3f} s")
     begin = start if np.isfinite(start) else 0.0
     return np.asarray(begin + (first + np.arange(s.n) + 0.5) * cadence / SECONDS_PER_DAY, np.float64), where
 

@@ -115,6 +115,15 @@ class RampWriter:
         self.cube.abort()
 
 
+def plain_ascii(text: str) -> str:
+    """A text as FITS headers take it; names of files may hold anything.
+
+    >>> plain_ascii("\u00e9.fits")
+    '\\xe9.fits'
+    """
+    return "".join(c if c.isascii() and c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def primary_header(exposure: Exposure, number: int, filename: str, model: str, notes: dict[str, str]) -> fits.Header:
     """The uncal's primary header with status and reference keywords."""
     import tsoar
@@ -123,7 +132,7 @@ def primary_header(exposure: Exposure, number: int, filename: str, model: str, n
     for key in (*STRUCTURE, "BUNIT"):
         header.remove(key, ignore_missing=True, remove_all=True)
     for key, value in {"FILENAME": filename, "DATAMODL": model, **notes}.items():
-        header.set(key, value, "")  # without the comment, which would not fit beside a long name
+        header.set(key, plain_ascii(value), "")  # without the comment, which would not fit beside a long name
     header["TSOARVER"] = (tsoar.__version__, "version of tsoar that made this file")
     return header
 

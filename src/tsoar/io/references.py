@@ -19,6 +19,7 @@ from tsoar import flags
 from tsoar.blocks import Readout, Reference
 from tsoar.errors import ReferenceFileError
 from tsoar.io.exposure import Exposure
+from tsoar.io.headers import need_regular_file, readable, reading
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ SCIENCE = {"linearity": "COEFFS"}
 KEYWORDS = ("NFRAMES", "GROUPGAP", "NGROUPS", "TGROUP", "TFRAME", "GAINFACT", "AVDRKCUR")
 RECORDED = ("USEAFTER", "PEDIGREE", "DESCRIP", "AUTHOR")
 FULL_FRAME = (2048, 2048)
+LARGEST = 1e12
+"""no number in a header of a reference is larger"""
+LEAST_FINITE = 0.5
+"""a reference with fewer finite values than this share is broken; real ones have NaN in a few odd pixels"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class References:
     arrays: dict[str, Reference] = field(default_factory=dict)
     context: str = ""
     """CRDS context, when the files come from there"""
+    left_out: tuple[str, ...] = ()
+    """files of the folder that cannot be read: one of them may be the reference that is missing"""
     _cuts: dict[tuple[str, Readout | None], Reference] = field(default_factory=dict, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
@@ -70,8 +77,9 @@ class References:
 
     def _load(self, kind: str, readout: Readout | None) -> Reference:
         if kind not in self.sources:
+            unread = f" (not readable: {', '.join(self.left_out[:3])})" if self.left_out else ""
             raise ReferenceFileError(
-                f"no {kind} reference (REFTYPE {kind.upper()}) among the files given; add one with --ref {kind}=FILE "
+                f"no {kind} reference (REFTYPE {kind.upper()}) among the files given{unread}; add one with --ref {kind}=FILE "
                 f"or leave its step out with --skip"
             )
         with self._lock:
@@ -173,13 +181,14 @@ def references(
     if unknown:
         raise ReferenceFileError(f"reference type {unknown[0]!r} is not known; expected one of {', '.join(KINDS)}")
     found: dict[str, list[Source]] = {}
+    left_out: list[str] = []
     context = ""
     if crds:
         files, context = _from_crds(exposure)
     else:
         files = _listed(path)
     for file in files:
-        source = _source(file, must=not _is_folder(path))
+        source = _source(file, not _is_folder(path), left_out)
         if source is not None and source.kind not in single:
             found.setdefault(source.kind, []).append(source)
     sources = {kind: _choose(kind, several, exposure) for kind, several in found.items()}
@@ -192,12 +201,12 @@ def references(
             data = None if is_mask else value.astype(np.float32)
             arrays[kind] = Reference(kind, data, value.astype(np.uint32) if is_mask else None)
         else:
-            source = _source(Path(value), must=True)
+            source = _source(Path(value), True, left_out)
             assert source is not None
             if source.kind != kind:
                 raise ReferenceFileError(f"{Path(value).name}: REFTYPE is {source.kind.upper()}, given as {kind}")
             sources[kind] = source
-    return References(sources, arrays, context)
+    return References(sources, arrays, context, tuple(left_out))
 
 
 def _is_folder(path: Any) -> bool:
@@ -215,16 +224,19 @@ def _listed(path: Any) -> list[Path]:
     return sorted(folder.glob("*.fits*")) if folder.is_dir() else [folder]
 
 
-def _source(path: Path, must: bool) -> Source | None:
+def _source(path: Path, must: bool, left_out: list[str]) -> Source | None:
     """Header of a reference file; None for other files of a folder, an error where a reference must be."""
+    if must and not path.exists():
+        raise ReferenceFileError(f"{path}: no such file")
     try:
-        header = fits.getheader(path, 0)
-    except FileNotFoundError as error:
-        raise ReferenceFileError(f"{path}: no such file") from error
-    except (OSError, ValueError, fits.VerifyError) as error:
+        need_regular_file(path, path.name, ReferenceFileError)
+        with reading(path.name, ReferenceFileError):
+            header, _ = readable(fits.getheader(path, 0))
+    except ReferenceFileError:
         if must:
-            raise ReferenceFileError(f"{path.name}: cannot be read as FITS ({str(error).splitlines()[0]})") from error
+            raise
         log.warning("%s: cannot be read as FITS, left out", path.name)
+        left_out.append(path.name)
         return None
     kind = str(header.get("REFTYPE", "")).strip().lower()
     if kind not in KINDS:
@@ -256,24 +268,29 @@ def read_reference(source: Source, readout: Readout | None) -> Reference:
     DQ bits are put in the standard order by the names in DQ_DEF.
     """
     name = source.path.name
-    try:
-        with fits.open(source.path, memmap=False) as hdus:
-            primary = hdus[0].header
-            where = _window(source, hdus, readout)
-            extension = SCIENCE.get(source.kind, "SCI")
-            data = dq = None
-            if source.kind != "mask":
-                if extension not in hdus:
-                    raise ReferenceFileError(f"reference {name} ({source.kind}): no {extension} extension")
-                data = _section(hdus[extension], where).astype(np.float32)
-            if "DQ" in hdus:
-                dq = remap(_section(hdus["DQ"], where).astype(np.uint32), hdus["DQ_DEF"].data if "DQ_DEF" in hdus else None)
-            keywords = {k.lower(): float(primary[k]) for k in KEYWORDS if isinstance(primary.get(k), (int, float))}
-    except ReferenceFileError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ReferenceFileError(f"reference {name} ({source.kind}): cannot be read ({reason})") from error
+    what = f"reference {name} ({source.kind})"
+    need_regular_file(source.path, what, ReferenceFileError)
+    with reading(what, ReferenceFileError), fits.open(source.path, memmap=False) as hdus:
+        where = _window(source, hdus, readout)
+        extension = SCIENCE.get(source.kind, "SCI")
+        data = dq = None
+        if source.kind != "mask":
+            if extension not in hdus:
+                raise ReferenceFileError(f"{what}: no {extension} extension")
+            data = _section(hdus[extension], where).astype(np.float32)
+        if "DQ" in hdus:
+            bits = _section(hdus["DQ"], where)
+            if bits.dtype.kind not in "iu" or bits.ndim != 2:
+                raise ReferenceFileError(f"{what}: DQ is {bits.dtype} {bits.shape}, expected integer flags (y, x)")
+            dq = remap(bits.astype(np.uint32), hdus["DQ_DEF"].data if "DQ_DEF" in hdus else None, what)
+    finite = 1.0 if data is None or data.size == 0 else float(np.isfinite(data).mean())
+    if finite < LEAST_FINITE:
+        raise ReferenceFileError(
+            f"{what}: {100 * finite:.0f} % of its values are finite, expected nearly all; give another with --ref "
+            f"{source.kind}=FILE"
+        )
+    numbers = {k: source.header.get(k) for k in KEYWORDS}
+    keywords = {k.lower(): float(v) for k, v in numbers.items() if isinstance(v, (int, float)) and abs(v) < LARGEST}
     if source.kind == "mask" and dq is None:
         raise ReferenceFileError(f"reference {name} (mask): no DQ extension")
     corner = readout.corner if where is not None and readout is not None else _corner(source)
@@ -284,7 +301,7 @@ def read_reference(source: Source, readout: Readout | None) -> Reference:
 def _corner(source: Source) -> tuple[int, int] | None:
     try:
         return int(source.header["SUBSTRT1"]), int(source.header["SUBSTRT2"])
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 
@@ -310,15 +327,24 @@ def _section(hdu: Any, where: tuple[slice, slice] | None) -> NDArray[Any]:
     return np.ascontiguousarray(hdu.section[(slice(None),) * extra + where])
 
 
-def remap(dq: NDArray[np.uint32], definition: Any) -> NDArray[np.uint32]:
-    """DQ bits as `tsoar.flags` has them, from the VALUE and NAME columns of DQ_DEF; unknown names are dropped."""
+def remap(dq: NDArray[np.uint32], definition: Any, what: str = "reference") -> NDArray[np.uint32]:
+    """DQ bits as `tsoar.flags` has them, from the VALUE and NAME columns of DQ_DEF; unknown names are dropped.
+
+    Raises
+    ------
+    ReferenceFileError
+        When flags are set but none of the names is known: nothing of them would be left.
+    """
     if definition is None or len(definition) == 0:
         return dq
-    out = np.zeros_like(dq)
+    out, known = np.zeros_like(dq), 0
     for row in definition:
         bit = flags.PIXEL.get(str(row["NAME"]).strip())
         if bit is not None:
             out |= np.where(dq & np.uint32(row["VALUE"]), np.uint32(bit), np.uint32(0))
+            known += 1
+    if not known and dq.any():
+        raise ReferenceFileError(f"{what}: flags are set in DQ, but DQ_DEF names none that is known, expected e.g. DO_NOT_USE")
     return out
 
 

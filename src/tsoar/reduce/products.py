@@ -44,6 +44,7 @@ REFERENCE_KEYWORD = {
     "gain": "R_GAIN",
     "readnoise": "R_READNO",
 }
+LONGEST_TITLE = 200  # characters: real names of targets have a few dozen at most
 TYPICAL_GAIN, TYPICAL_CDS_NOISE = 1.61, 10.4  # [e-/DN], [DN]: in-flight NIRISS, for slopes that come without references
 
 
@@ -116,7 +117,7 @@ def write_all(
         with datasets.atomic(out / "figures" / f"{name}.png") as part:
             part.write_bytes(data)
     titled = [(name, TITLES[name], data, plots.CAPTIONS[name]) for name, data in drawn]
-    title = f"{exposure.header.get('TARGPROP') or exposure.header.get('TARGNAME') or exposure.stem}"
+    title = f"{exposure.header.get('TARGPROP') or exposure.header.get('TARGNAME') or exposure.stem}"[:LONGEST_TITLE]
     write_report(out / "report.html", title=title, run=run_record, diagnostics=diagnostics, figures=titled, notes=notes)
 
 

@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,27 @@ def record(plan: Plan, exposure: Exposure, references: References | None, option
         "repairs": list(exposure.repairs),
         "versions": versions(),
     }
+
+
+def fingerprint(plan: Plan, exposure: Exposure, references: References | None) -> str:
+    """What a resumed run must share with the one that was cut off: settings, version, and every file as it was then.
+
+    Names, sizes and times of files stand for their content (hashing them would cost as much as reading all counts); of
+    arrays the bytes count.
+    """
+    parts: list[Any] = [plan.digest, tsoar.__version__]
+    paths = [] if exposure.arrays is not None else [s.path for s in exposure.segments]
+    if exposure.arrays is not None:
+        slopes = exposure.arrays
+        parts += [zlib.crc32(a.tobytes()) for a in (slopes.slope, slopes.err, slopes.dq, exposure.time)]
+    if references is not None:
+        paths += [references.sources[k].path for k in sorted(references.sources)]
+        given = [references.arrays[k] for k in sorted(references.arrays)]
+        parts += [zlib.crc32(a.tobytes()) for r in given for a in (r.data, r.dq) if a is not None]
+    for path in paths:
+        status = path.stat()
+        parts.append((path.name, status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def performance(seconds: dict[str, float], n_integrations: int, workers: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The story: plan, survey, stream, finish, write. Products are written beside their final names and renamed when whole. A
 segment that is finished leaves its slope file and its series in a folder ``.partial`` inside ``out``; ``resume=True``
-picks those up if settings and inputs are the same, so that a killed run costs at most one segment.
+picks those up if settings, files and version are the same, so that a killed run costs at most one segment.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -162,8 +163,13 @@ def run(
         resume,
         progress or (lambda stage, done, total: None),
     )
-    with ThreadPoolExecutor(job.workers, thread_name_prefix="tsoar") as pool:
-        job.reduce(pool)
+    try:
+        with ThreadPoolExecutor(job.workers, thread_name_prefix="tsoar") as pool:
+            job.reduce(pool)
+    except BaseException:
+        with suppress(OSError):  # not empty: something to resume
+            (folder / ".partial").rmdir()
+        raise
     return Result(folder, plan)
 
 
@@ -174,9 +180,13 @@ def prepare_folder(out: Path) -> Path:
         probe = out / ".partial"
         probe.mkdir(exist_ok=True)
         test = probe / "writable"
-        test.write_bytes(b"")
-        test.unlink()
+        try:
+            test.write_bytes(bytes(4096))
+        finally:
+            test.unlink(missing_ok=True)
     except OSError as error:
+        with suppress(OSError):
+            (out / ".partial").rmdir()
         raise OutputError(f"output folder {out}: cannot write there ({error.strerror}); choose another with --out") from error
     return out
 
@@ -335,6 +345,7 @@ class Job:
                 place(series, part, first, total)
                 done += count
             else:
+                self.forget_others(number)
                 writer = rateints.open_segment(exposure, number, self.out / "rateints", self.header_notes()) if want else None
                 write = partial(write_slopes, writer) if writer is not None else None
                 mine = [b for b in blocks if b.segment == number]
@@ -368,7 +379,18 @@ class Job:
 
     def partial_file(self, number: int) -> Path:
         """Where the series of a finished segment are kept until the run is complete."""
-        return self.out / ".partial" / f"{self.plan.digest}-{self.options['products']}-{number:03d}.npz"
+        return self.out / ".partial" / f"{self.fingerprint}-{self.options['products']}-{number:03d}.npz"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of settings, files and version."""
+        return provenance.fingerprint(self.plan, self.exposure, self.references)
+
+    def forget_others(self, number: int) -> None:
+        """The slope file of a segment is about to be replaced: what another run kept of it would no longer belong to it."""
+        for path in (self.out / ".partial").glob(f"*-{number:03d}.npz"):
+            if path != self.partial_file(number):
+                path.unlink(missing_ok=True)
 
     def keep_segment(self, number: int, series: dict[str, Any], sums: RateSums | None) -> None:
         """Keep a finished segment for `resume`."""
@@ -386,9 +408,13 @@ class Job:
             slopes = rateints.segment_path(self.exposure, number, self.out / "rateints")
             if not path.exists() or (want_rate and not slopes.exists()):
                 continue
-            with np.load(path) as z:
-                series = {k: z[k] for k in z.files if not k.startswith("rate_")}
-                sums = RateSums(*(z[f"rate_{k}"] for k in RateSums.__slots__)) if want_rate else None
+            try:
+                with np.load(path) as z:
+                    series = {k: z[k] for k in z.files if not k.startswith("rate_")}
+                    sums = RateSums(*(z[f"rate_{k}"] for k in RateSums.__slots__)) if want_rate else None
+            except (OSError, ValueError, KeyError, BadZipFile):
+                log.warning("%s cannot be read; segment %d is reduced again", path.name, number + 1)
+                continue
             found[number] = (series, sums)
             log.info("segment %d taken over from the run before", number + 1)
         return found

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DPI = 110
 LEGIBLE = 680
 """on a narrow screen a figure is not shown smaller than this but scrolls sideways [px]"""
+HARMLESS = {c: "\ufffd" for c in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""control characters and those that turn the direction of text round, which names of files may hold"""
 SIGNS = {"good": "✓", "look here": "!", "bad": "✗"}
 
 STYLE = """
@@ -89,7 +91,8 @@ def write_report(
     figures : anchor, title, PNG (see `png`), caption.
     notes : what the reader must know, one sentence each.
     """
-    write_text(page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes), path)
+    text = page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes)
+    write_text(text.translate(HARMLESS), path)
 
 
 def page(

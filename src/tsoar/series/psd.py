@@ -16,6 +16,8 @@ from tsoar.blocks import F64
 from tsoar.series.residuals import detrend
 from tsoar.units import PPM, SECONDS_PER_DAY
 
+MOST = 100_000
+"""frequencies in units of 1 / duration at most: far above any exposure, for times that lie absurdly far apart"""
 LEAST = 8
 """Fewer values make no spectrum."""
 
@@ -56,7 +58,7 @@ def power_spectrum(
     error = np.asarray(flux_err, np.float64)[use]
     cadence = float(np.median(np.diff(t)))
     duration = float(np.ptp(t)) + cadence
-    frequency = np.arange(1.0, 0.5 / cadence * duration + 0.1, 0.2) / duration
+    frequency = np.arange(1.0, min(0.5 / cadence * duration, MOST) + 0.1, 0.2) / duration
     search = LombScargle(t, residual, error, normalization="psd")
     # in this normalisation white noise of the claimed errors has mean power 1
     mean_error2 = float(1 / np.mean(1 / error**2)) * PPM**2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,7 +152,7 @@ def simulate(
     n = scenario.exposure.nints
     hits: list[Hits] = []
     pool = nullcontext(executor) if executor is not None else ThreadPoolExecutor(workers or os.cpu_count() or 1)
-    with Segments(folder, scenario, ready.times) as segments:
+    with _writing(folder), Segments(folder, scenario, ready.times) as segments:
 
         def make(k: int) -> Hits:
             counts, found = ready.integration(k)
@@ -184,6 +184,16 @@ def simulate(
         written = write_truth(folder, truth)
         names = [part.path for part in segments.parts]
     return Simulated(folder, names, references, written, ready.notes)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """What the file system refuses inside the block is said in words."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{folder}: cannot be written ({reason}); make room or choose another folder with --out") from error
 
 
 def _folder(folder: Path, s: Scenario) -> Path:
