@@ -40,7 +40,7 @@ def clocking(readout: Readout) -> Figure:
 def _corner(ax: Axes, ny: int, nx: int) -> None:
     """The first columns that are read, at both ends, with the number of each read."""
     columns, rows = min(7, nx), min(3, ny // 2)
-    first = np.arange(nx - columns, nx)
+    first = range(nx - columns, nx)
     place = {**{ny - 1 - k: 2 * rows - k for k in range(rows)}, **{k: k for k in range(rows)}}
     for x in first:
         for y, height in place.items():
@@ -56,7 +56,7 @@ def _corner(ax: Axes, ny: int, nx: int) -> None:
     ax.text(first[0] - 0.9, rows, told, fontsize=SMALL, ha="right", va="center", color=COLOURS[0])
     ax.set_xlim(first[0] - 3.2, nx - 0.4)
     ax.set_ylim(-0.8, 2 * rows + 0.8)
-    ax.set_xticks(first)
+    ax.set_xticks(list(first))
     ax.set_yticks(list(place.values()), [str(y) for y in place])
     ax.set_xlabel("column [px]")
     ax.set_ylabel("row [px]")

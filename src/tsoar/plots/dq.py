@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -106,10 +107,9 @@ def dq_map(
             show_image(ax, frame, norm=bright_norm(frame), cmap="Greys")
         y, x = np.nonzero(times)
         if len(cube) > 1 and y.size:
-            dots = ax.scatter(
-                x, y, c=times[y, x], s=12 if y.size < 300 else 4 if y.size < 10000 else 1, cmap="plasma", vmin=0.5, vmax=len(cube) + 0.5, marker="s",
-                linewidths=0, rasterized=True,
-            )  # fmt: skip
+            size = 12 if y.size < 300 else 4 if y.size < 10000 else 1
+            style: dict[str, Any] = {"marker": "s", "linewidths": 0, "rasterized": True}
+            dots = ax.scatter(x, y, c=times[y, x], s=size, cmap="plasma", vmin=0.5, vmax=len(cube) + 0.5, **style)
             bar = figure.colorbar(dots, ax=ax, pad=0.01, ticks=_whole(len(cube)))
             bar.set_label("groups", fontsize=SMALL)
             bar.ax.tick_params(labelsize=SMALL)
@@ -148,10 +148,8 @@ def jump_map(
         y, x = np.nonzero(hit.any(axis=0))
         first = hit.argmax(axis=0)[y, x] + 1
         size = 5 if y.size < 5000 else 1.5
-        dots = ax.scatter(
-            x, y, c=first, s=size, cmap="plasma", vmin=1.5, vmax=max(hit.shape[0], 2) + 0.5, marker="s", linewidths=0,
-            rasterized=True,
-        )  # fmt: skip
+        style: dict[str, Any] = {"marker": "s", "linewidths": 0, "rasterized": True}
+        dots = ax.scatter(x, y, c=first, s=size, cmap="plasma", vmin=1.5, vmax=max(hit.shape[0], 2) + 0.5, **style)
         mine = " (as set)" if used is not None and threshold == used else ""
         heading(ax, f"threshold {threshold:g} sigma{mine}: {int(hit.sum())} reads in {y.size} pixels")
         ax.set_xlim(-0.5, shape[1] - 0.5)

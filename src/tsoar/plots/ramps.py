@@ -36,7 +36,7 @@ def pieces(groupdq: NDArray[np.unsignedinteger]) -> list[slice]:
 
 
 def fitted_line(data: NDArray[np.floating], groupdq: NDArray[np.unsignedinteger], step: float) -> F64:
-    """Line of ``step`` [DN per group] through each run of usable groups, level with its mean (g,); NaN outside runs of 2 or more."""
+    """Line of ``step`` [DN per group] through each run of 2 or more usable groups, level with its mean (g,); NaN elsewhere."""
     line = np.full(len(data), np.nan)
     g = np.arange(len(data))
     for run in pieces(groupdq):
