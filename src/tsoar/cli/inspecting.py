@@ -136,7 +136,7 @@ def tour(
         least, most = cosmic_rays(walked)
         header = ["threshold", "reads", "with neighbours", "pixels", "noise alone"]
         rows = [
-            [f"{t['threshold']:g}", str(t["reads"]), str(t["reads"] + t["neighbours"]), str(t["pixels"]), f"{t['noise']:.3g}"]
+            [f"{t['threshold']:g}", str(t["reads"]), str(t["reads"] + t["neighbours"]), str(t["pixels"]), small(t["noise"])]
             for t in table
         ]
         print_table(header, rows, right=True)
@@ -151,6 +151,11 @@ def tour(
     kept.close()
     if not quiet:
         click.echo(f"figures: {plain(folder)} ({len(kept.names)}, with captions.txt)")
+
+
+def small(number: float) -> str:
+    """A number of reads that may be next to nothing."""
+    return f"{number:.3g}" if number >= 0.001 else "< 0.001"
 
 
 class Gallery:

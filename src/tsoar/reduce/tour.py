@@ -63,6 +63,8 @@ def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int
         yield f"{step}_reference", "saturation_reference", plots.saturation_reference(limit * factor, new[-1])
         yield f"{step}_first_last", "saturated", plots.saturated(after.groupdq[0], new)
     elif step in ("superbias", "refpix", "linearity", "dark_current"):
+        if step == "refpix":  # its levels go up and down: the group in which they matter most
+            last = int(np.abs(np.nanmedian(old - new, axis=(1, 2))).argmax())
         yield f"{step}_before_after", "before_after", plots.before_after(old[last], new[last], step=step, group=last)
     if step in ("superbias", "refpix"):
         figure = plots.column_profile(old[last], new[last], column, step=step, group=last)

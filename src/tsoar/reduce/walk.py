@@ -230,6 +230,10 @@ def lines(walked: Walk) -> Iterator[tuple[str, str]]:
         if before is None:
             yield step, f"{after.data.shape[1]} groups of {after.data.shape[2]} x {after.data.shape[3]} pixels, {levels(after)}"
         else:
+            if step not in CALIBRATION and walked.recipe is not None and after.pixeldq is not before.pixeldq:
+                surveyed = before.with_(pixeldq=after.pixeldq)
+                yield "survey", told("survey", walked) + ", ".join(["", *changes(before, surveyed)])
+                before = surveyed
             yield step, ", ".join(changes(before, after)) + told(step, walked)
         before = after
     if walked.slopes is not None:
@@ -269,6 +273,12 @@ def changes(before: Ramps, after: Ramps) -> list[str]:
 
 def told(step: str, walked: Walk) -> str:
     """A step's own numbers."""
+    if step == "survey" and walked.recipe is not None:
+        deep = walked.recipe.deep
+        return (
+            f"deep stack of {deep.sample.size} integrations, {int(deep.noisy.sum())} noisy pixels, "
+            f"noise of dark rows {deep.read_noise_factor:.2f} times the reference"
+        )
     if step == "refpix" and (table := walked.stages[step].facts.get("reference_level")) is not None:
         even, odd = np.asarray(table, np.float64)[0].T
         return f"; levels of even rows {even.min():.2f} to {even.max():.2f}, of odd rows {odd.min():.2f} to {odd.max():.2f} DN"
