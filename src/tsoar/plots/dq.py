@@ -185,7 +185,7 @@ def jump_sweep(sweep: NDArray[np.void], *, expected: tuple[float, float] | None 
         ax.axhspan(*expected, color=COLOURS[2], alpha=0.18, linewidth=0, label=label)
     if used is not None:
         ax.axvline(used, color="0.4", linewidth=1)
-        ax.annotate(f" as set: {used:g}", (used, 0.02), xycoords=("data", "axes fraction"), fontsize=SMALL, color="0.3")
+        ax.annotate(f" as set: {used:g}", (used, 0.3), xycoords=("data", "axes fraction"), fontsize=SMALL, color="0.3")
     ax.set_yscale("log")
     top = max(float(together.max(initial=1)), float(sweep["noise"].max(initial=1)), 0.0 if expected is None else expected[1])
     ax.set_ylim(0.5, 3 * top)
