@@ -117,7 +117,7 @@ def dq_map(
             mark_pixels(ax, times > 0, ALARM)
         total = int(times.sum())
         what = f"{y.size} pixels" + (f", {total} reads" if len(cube) > 1 else "")
-        heading(ax, f"{name or 'no flag is set'}: {what} ({100 * y.size / times.size:.3g} %)")
+        heading(ax, f"{name}: {what} ({100 * y.size / times.size:.3g} %)" if name else "no flag is set")
         ax.set_xlim(-0.5, times.shape[1] - 0.5)
         ax.set_ylim(-0.5, times.shape[0] - 0.5)
         detector_axes(ax, bottom=name == chosen[-1])
