@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -102,8 +102,9 @@ def before_after(
     return figure
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def _number(value: SupportsFloat) -> str:
+    number = float(value)
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def column_profile(
