@@ -4,7 +4,10 @@ No pyplot, no global settings, nothing computed that is not a product already. `
 a figure shows, what to look for and what would be wrong.
 """
 
+from tsoar.plots.background import background, one_over_f_masks
 from tsoar.plots.captions import CAPTIONS
+from tsoar.plots.centroids import centroids, centroids_on_image, start_profiles, trace_splines
+from tsoar.plots.curves import light_curves, outliers, spectra_closeup
 from tsoar.plots.detector import group_differences, saturated, slope_image
 from tsoar.plots.planet import recovered_spectrum
 from tsoar.plots.series import rms_binning, white_light, white_psd
@@ -14,15 +17,24 @@ from tsoar.plots.traces import apertures, trace_motion, traces_on_image
 __all__ = [
     "CAPTIONS",
     "apertures",
+    "background",
+    "centroids",
+    "centroids_on_image",
     "group_differences",
     "light_curve_image",
+    "light_curves",
+    "one_over_f_masks",
+    "outliers",
     "recovered_spectrum",
     "rms_binning",
     "saturated",
     "sensitivity",
     "slope_image",
     "spectra",
+    "spectra_closeup",
+    "start_profiles",
     "trace_motion",
+    "trace_splines",
     "traces_on_image",
     "white_light",
     "white_psd",
