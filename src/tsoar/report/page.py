@@ -273,7 +273,14 @@ def short(value: Any) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG, the same bytes every time (no name or version of the program inside)."""
+    """A figure as PNG, the same bytes every time (no name or version of the program inside).
+
+    The layout is settled here, once: `savefig` would draw the whole figure one time more for it.
+    """
+    figure.set_dpi(DPI)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()

@@ -17,7 +17,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; bo
 thead th { border-bottom: 2px solid #555; }
 tbody th { font-weight: 600; }
 .facts tbody th { width: 13rem; }
-.numbers tbody th { width: 40%; }
+.numbers { table-layout: fixed; }
+.numbers th:nth-child(1) { width: 36%; } .numbers th:nth-child(2) { width: 17%; } .numbers th:nth-child(4) { width: 7.5rem; }
 .value { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .verdict { white-space: nowrap; font-weight: 600; }
 .good { color: #14601f; } .look { color: #7a4a00; } .bad { color: #a01212; }
@@ -37,7 +38,7 @@ summary { cursor: pointer; padding: .4rem 0; }
   .numbers thead { position: absolute; left: -999rem; }
   .numbers tr { display: grid; grid-template-columns: 1fr auto; border-bottom: 1px solid #d5d5d5; padding: .4rem 0; }
   .numbers th, .numbers td { border: 0; padding: 0 .3rem 0 0; }
-  .numbers tbody th { width: auto; }
+  .numbers tbody th:nth-child(1) { width: auto; }
   .numbers .criterion { order: 1; color: #3a3a3a; }
   .numbers .verdict { order: 1; text-align: right; }
   .numbers .value { text-align: right; }

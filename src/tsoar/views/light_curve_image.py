@@ -126,7 +126,7 @@ def light_curve_image(curves: Sequence[BinnedCurves], time: F64, baseline: Basel
         )
         panel.x_range.range_padding = panel.y_range.range_padding = 0
         mark = Span(dimension="height", line_color=INK, line_width=1.5, line_dash="4 3", visible=False)
-        moment = Span(dimension="width", line_color=INK, line_width=1, line_dash="1 4")
+        moment = Span(dimension="width", line_color=INK, line_width=1, line_dash="2 4")
         panel.add_layout(mark)
         panel.add_layout(moment)
         panel.add_layout(ColorBar(color_mapper=mapper, width=10, title="ppm", title_text_font_style="normal"), "right")
