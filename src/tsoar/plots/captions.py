@@ -7,6 +7,82 @@ CAPTIONS = {
         "saturation in the first group (the star is too bright for this readout), single pixels all over the frame (a "
         "saturation reference that does not fit), or a last group that is saturated along a whole trace."
     ),
+    "special_pixels": (
+        "Pixels that the references flag, but for the reference pixels, on the detector (each under its rarest flag) "
+        "and counted by flag name. Expect some tenths of a per cent, spread evenly, in ones and twos. Wrong: whole rows "
+        "or columns, a map shifted against the frame (a mask of another subarray), no special pixel at all (no mask), "
+        "or more than a few per cent DO_NOT_USE."
+    ),
+    "saturation_reference": (
+        "The saturation limits cut to the subarray, and how close the last group of raw counts comes to them, column by "
+        "column. Limits are smooth but for single pixels. Wrong: limits above the 65535 DN of the converter over large "
+        "areas, a seam, or many columns above 1 (the ramp saturates: fewer groups are usable there)."
+    ),
+    "before_after": (
+        "One group before and after a step, and what the step took away. Superbias: the pattern of rows and blotches "
+        "(thousands of DN) must go and leave star, sky and column stripes. Reference pixels: odd and even rows by a "
+        "level each, nothing else. Dark: tenths of a DN, more in hot pixels. Wrong: structure of the star in what was "
+        "taken, a pattern that stays or is doubled in the frame after (a reference of another subarray or detector "
+        "setting)."
+    ),
+    "column_profile": (
+        "One column along its rows before and after a step: as it is, less its median and scaled to the dark rows, and "
+        "what the step took away. After the superbias the scatter of dark rows must shrink from hundreds of DN to the "
+        "read noise and stars stand on a flat floor; reference pixels take a level each from odd and even rows. Wrong: "
+        "a zigzag of odd and even rows that stays, a floor that slopes, or dark rows that scatter more than before."
+    ),
+    "groups": (
+        "All groups of one integration on one scale. The traces grow steadily from group to group, the sky slowly, hits "
+        "of cosmic rays appear in one group and stay. Wrong: a group that is fainter than the one before, a trace that "
+        "stops growing (saturation), or one group whose background jumps."
+    ),
+    "ramp": (
+        "One pixel up the ramp with the fitted line, broken where a hit or a spoilt group is; residuals with the noise "
+        "of a single read; its group differences against what the deep stack expects, with the band of the jump "
+        "threshold. Symbols and words name the flags. Wrong: residuals that bend (linearity, saturation that was not "
+        "flagged), a step without a flag, or a flag without a step."
+    ),
+    "linearity_check": (
+        "The last group difference over the first against the fluence the pixel reached, before and after the linearity "
+        "correction: medians of bins with their errors. Before, the ratio falls below 1 as pixels fill; after, it must "
+        "lie on 1 at every fluence. Wrong: a slope that stays or turns over (another detector's coefficients, or a bias "
+        "that was not subtracted first), or a drop at the highest fluence only (saturation limits too high)."
+    ),
+    "clocking": (
+        "How a frame is read: the time of every pixel's read, the order of the reads in the first columns, and two "
+        "columns with the overhead between them. A column takes milliseconds and a frame seconds, which is why slow 1/f "
+        "noise is an offset of a whole column here. Wrong: 1/f stripes in the data that run along rows (arrays turned "
+        "or transposed)."
+    ),
+    "clock_psd": (
+        "Power spectral density of a single read along the pixel clock, from group differences less their mean, traces "
+        "and flagged pixels left out, overheads counted. White noise is a floor, 1/f noise a line of slope -1; the fit "
+        "gives both. After the correction the power below the column rate must have dropped by orders of magnitude; "
+        "what remains above it is 1/f noise inside columns. Wrong: narrow peaks (electronic pick-up), power after the "
+        "correction that rises to low frequencies, or more power than before anywhere."
+    ),
+    "jump_map": (
+        "Reads flagged as jumps for several thresholds, coloured by the group of a pixel's first hit. Hits are spread "
+        "evenly over the frame in points and short lines, the few that vanish as the threshold rises are noise. Wrong: "
+        "flags that draw the traces (the test eats the star: threshold too low, or a model that does not fit), columns "
+        "(1/f noise not removed), or one group with most of the flags."
+    ),
+    "jump_sweep": (
+        "Number of reads flagged in one integration against the jump threshold, with what Gaussian noise alone would "
+        "flag and what cosmic rays should hit (5.8e-6 to 2.6e-5 a pixel and second, 1 to 2 pixels each). A good "
+        "threshold lies where the curve has left the noise and goes down slowly. Wrong: a threshold left of the knee, "
+        "or a plateau far from the expected band."
+    ),
+    "wavelength_map": (
+        "Wavelength of every pixel near its order's trace, orders 1, 2 and 3, for the exposure's wheel angle. It falls "
+        "from left to right and does not depend on the row. Wrong: an order that is missing on a column where its light "
+        "is, or a trace outside its band."
+    ),
+    "dq_map": (
+        "Where each flag is set. For group flags the colour is the number of groups. Saturation keeps to the cores of "
+        "the traces, jumps are spread evenly, bad pixels stay where they are in every integration. Wrong: flags that "
+        "follow the traces but should not (jumps), whole rows, columns or groups."
+    ),
     "group_differences": (
         "Differences of neighbouring groups of one integration before (left) and after (right) the 1/f correction, on "
         "one colour scale that shows the noise of the dark rows; the traces saturate it. Vertical stripes on the left "

@@ -100,7 +100,7 @@ def noise_limits(image: NDArray[Any], below: float = 2.5, above: float = 3.5) ->
     return middle - below * sigma, middle + above * sigma
 
 
-def bright_norm(image: NDArray[Any]) -> Normalize:
+def bright_norm(image: NDArray[Any]) -> AsinhNorm:
     """Arcsinh scale that shows sky and star together."""
     low, high = robust_limits(image, 0.5, 99.7)
     sky = robust_limits(image, 5.0, 40.0)
