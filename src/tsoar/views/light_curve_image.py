@@ -47,8 +47,8 @@ for (let i = 0; i < y.length; i++) if (curve.data.outside[i] > 0 && isFinite(y[i
 const scatter = Math.sqrt(squares / Math.max(count - 1, 1))
 const a = low + first * step, z = low + (last + 1) * step
 curve.data = {...curve.data, y, lower, upper, error}
-below.title.text = `order ${order}, ${a.toFixed(4)} to ${z.toFixed(4)} µm: scatter outside the event ` +
-  `${scatter.toFixed(0)} ppm, claimed ${sigma.toFixed(0)} ppm`
+below.title.text = `order ${order}, ${a.toFixed(4)} to ${z.toFixed(4)} µm\n` +
+  `scatter outside the event ${scatter.toFixed(0)} ppm, claimed ${sigma.toFixed(0)} ppm`
 for (let j = 0; j < orders.length; j++) { marks[j].visible = j == k; marks[j].location = (a + z) / 2 }
 
 const t = state.data.time[0]
@@ -114,7 +114,7 @@ def light_curve_image(curves: Sequence[BinnedCurves], time: F64, baseline: Basel
                 ("deviation", "@image{0,0} ppm"),
             ]
         )
-        panel = figure(hover=hover, height=290, title=f"order {c.order}: click for a light curve", name=f"image{c.order}")
+        panel = figure(hover=hover, height=340, title=f"order {c.order}: click for a light curve", name=f"image{c.order}")
         panel.image(
             "image",
             source=source,
@@ -129,7 +129,8 @@ def light_curve_image(curves: Sequence[BinnedCurves], time: F64, baseline: Basel
         moment = Span(dimension="width", line_color=INK, line_width=1, line_dash="2 4")
         panel.add_layout(mark)
         panel.add_layout(moment)
-        panel.add_layout(ColorBar(color_mapper=mapper, width=10, title="ppm", title_text_font_style="normal"), "right")
+        bar = ColorBar(color_mapper=mapper, height=8, title="flux − 1 [ppm]", title_text_font_style="normal", padding=4)
+        panel.add_layout(bar, "below")
         panel.yaxis.axis_label = label
         panel.xaxis.axis_label = "wavelength [µm]"
         centres = c.low + c.step * (np.arange(n_bins) + 0.5)

@@ -25,7 +25,7 @@ def figure(*, hover: HoverTool | None = None, height: int = 300, **options: Any)
         height=height,
         sizing_mode="stretch_width",
         min_width=260,
-        toolbar_location="above",
+        toolbar_location="below",
         **options,
     )
     made.toolbar.logo = None
