@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tsoar.io.exposure import from_array as from_array
     from tsoar.io.exposure import open_exposure as open
     from tsoar.io.references import references as references
+    from tsoar.reduce import inspect as inspect
     from tsoar.reduce.run import run as run
     from tsoar.scoring import score as score
     from tsoar.sim import scenario as scenario
@@ -45,6 +46,7 @@ _WHERE = {
     "detector": ("tsoar.detector", ""),
     "flags": ("tsoar.flags", ""),
     "from_array": ("tsoar.io.exposure", "from_array"),
+    "inspect": ("tsoar.reduce.inspect", ""),
     "load_config": ("tsoar.config", "load"),
     "open": ("tsoar.io.exposure", "open_exposure"),
     "plots": ("tsoar.plots", ""),
@@ -70,6 +72,7 @@ __all__ = [
     "detector",
     "flags",
     "from_array",
+    "inspect",
     "load_config",
     "open",
     "plots",

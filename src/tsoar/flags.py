@@ -49,6 +49,42 @@ PIXEL = {
 }
 GROUP = {name: bit for name, bit in PIXEL.items() if bit < 256 and name != "OUTLIER"}
 
+MEANING = {
+    "DO_NOT_USE": "not used",
+    "SATURATED": "at or above its saturation limit, or next to such a pixel",
+    "JUMP_DET": "a sudden step since the group before, as of a cosmic ray",
+    "DROPOUT": "data lost in transmission",
+    "OUTLIER": "far from other exposures",
+    "PERSISTENCE": "afterglow of an earlier exposure",
+    "AD_FLOOR": "at the floor of the converter: no counts",
+    "CHARGELOSS": "charge has spilt to neighbours",
+    "RESERVED": "no meaning yet",
+    "NON_SCIENCE": "not for science",
+    "DEAD": "does not respond to light",
+    "HOT": "dark current far too high",
+    "WARM": "dark current high",
+    "LOW_QE": "responds weakly to light",
+    "RC": "settles slowly after reset",
+    "TELEGRAPH": "switches between two levels",
+    "NONLINEAR": "strongly non-linear",
+    "BAD_REF_PIXEL": "a reference pixel that cannot be used",
+    "NO_FLAT_FIELD": "no flat field known",
+    "NO_GAIN_VALUE": "no gain known",
+    "NO_LIN_CORR": "no linearity correction known",
+    "NO_SAT_CHECK": "no saturation limit known: not checked",
+    "UNRELIABLE_BIAS": "bias varies",
+    "UNRELIABLE_DARK": "dark current varies",
+    "UNRELIABLE_SLOPE": "slope varies more than it should",
+    "UNRELIABLE_FLAT": "flat field uncertain",
+    "OPEN": "not connected: its charge is in the neighbours",
+    "ADJ_OPEN": "next to a pixel that is not connected",
+    "FLUX_ESTIMATED": "flux estimated from neighbours",
+    "MSA_FAILED_OPEN": "light through a failed shutter",
+    "OTHER_BAD_PIXEL": "bad for another reason",
+    "REFERENCE_PIXEL": "a reference pixel: sees no light",
+}
+"""what each flag says, for people"""
+
 DO_NOT_USE = PIXEL["DO_NOT_USE"]
 SATURATED = PIXEL["SATURATED"]
 JUMP_DET = PIXEL["JUMP_DET"]

@@ -1,4 +1,4 @@
-"""Commands on an exposure: run, plan, config, inspect, report."""
+"""Commands on an exposure: run, plan, config, report."""
 
 from __future__ import annotations
 
@@ -191,65 +191,6 @@ def plan(
         print_table([*rows[0]], [[str(v) for v in row.values()] for row in rows], whole=("step", "references"))
     for note in made.notes:
         click.echo(f"note: {plain(note)}")
-
-
-@cli.command()
-@paths
-@reference_files
-@click.option("--saturated", is_flag=True, help="List saturated pixels with value and limit (needs the reference).")
-@click.option("--flags", "names", metavar="NAMES", help="Count flags by name, e.g. SATURATED,DEAD; all: every flag.")
-@click.option("--integration", type=click.IntRange(min=0), default=0, show_default=True, help="Which to look at.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Lines of a list at most.")
-@loudness
-@click.pass_context
-def inspect(
-    ctx: click.Context,
-    paths: tuple[str, ...],
-    refs: str | None,
-    single: tuple[str, ...],
-    saturated: bool,
-    names: str | None,
-    integration: int,
-    limit: int,
-    quiet: bool,
-    verbose: bool,
-) -> None:
-    """Look at an exposure, its saturated pixels, its flags."""
-    set_verbosity(ctx, quiet, verbose)
-    from tsoar.reduce import inspect as look
-
-    exposure, references = open_all(paths, refs, single)
-    if integration >= exposure.n_integrations:
-        raise ConfigError(f"--integration {integration}: {exposure.stem} has 0 to {exposure.n_integrations - 1}")
-    if not saturated and names is None:
-        for name, value in look.exposure_lines(exposure):
-            click.echo(f"{name:18}{plain(value)}")
-        return
-    one = slice(integration, integration + 1)
-    block: Any = None
-    if saturated:
-        if exposure.kind != "uncal" or references is None:
-            raise ConfigError("--saturated: expected counts (uncal) and --refs DIR or --ref saturation=FILE")
-        limits = references.cut("saturation", exposure.readout)
-        block = look.flagged_ramps(exposure, references, one)
-        table = look.saturated_table(block, limits)
-        above = int((table["value"] >= table["limit"]).sum())
-        click.echo(f"integration {integration}: {len(table)} pixels flagged SATURATED, {above} of them at or above their limit")
-        header = ["row", "column", "first group", "value [DN]", "limit [DN]"]
-        rows = [
-            [*(str(r[name]) for name in ("row", "column", "group")), f"{r['value']:.0f}", f"{r['limit']:.0f}"] for r in table
-        ]
-        print_table(header, rows[:limit], right=True)
-        if len(rows) > limit:
-            click.echo(f"... and {len(rows) - limit} more (--limit {len(rows)} shows all)")
-    if names is not None:
-        if block is None:
-            raw = exposure.kind == "uncal"
-            block = look.flagged_ramps(exposure, references, one) if raw else exposure.slopes(one)
-        wanted = "" if names.strip().lower() == "all" else names
-        for array, counts in look.flag_counts(block, wanted).items():
-            click.echo(f"{array} of integration {integration}, {getattr(block, array).size} values")
-            print_table(["flag", "values"], [[name, str(n)] for name, n in counts.items()], right=True)
 
 
 @cli.command()

@@ -91,8 +91,8 @@ CAPTIONS = {
     ),
     "slope_image": (
         "Slope image on an arcsinh scale: orders 1 (brightest), 2 and 3, the sky with its step near column 700, field "
-        "stars. Wrong: vertical stripes, checkered columns, steps in rows, or grey (unusable) pixels in large "
-        "patches."
+        "stars; where it is given, what the 1/f correction took away. Wrong: vertical stripes, checkered columns, steps "
+        "in rows, grey (unusable) pixels in large patches, or traces in what was taken away."
     ),
     "traces_on_image": (
         "The traces used for the extraction on the slope image, and below the measured centres minus these curves, "

@@ -98,9 +98,8 @@ def clock_psd(spectrum: xr.Dataset, after: xr.Dataset | None = None) -> Figure:
     ax.plot(f, fit, color=DARK, linewidth=1.2, label=told)
     line = 1 / float(spectrum.attrs["line_time"])
     ax.axvline(line, color="0.5", linewidth=1, linestyle=":")
-    ax.annotate(
-        f" one column: {line:.0f} Hz", (line, 0.97), xycoords=("data", "axes fraction"), fontsize=SMALL, va="top", color="0.3"
-    )
+    told = f" one column: {line:.0f} Hz"
+    ax.annotate(told, (line, 0.03), xycoords=("data", "axes fraction"), fontsize=SMALL, color="0.3")
     ax.set_xscale("log")
     ax.set_yscale("log")
     shown = np.concatenate([d["power"].values + d["power_err"].values for d in (spectrum, after) if d is not None])
@@ -119,7 +118,7 @@ def clock_psd(spectrum: xr.Dataset, after: xr.Dataset | None = None) -> Figure:
     upper.tick_params(labelsize=SMALL)
     plain(ax)
     ax.set_title(ax.get_title("left"), loc="left", fontsize=10, pad=34)
-    legend(ax, loc="lower left")
+    legend(ax, loc="upper right")
     return figure
 
 

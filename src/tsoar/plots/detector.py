@@ -7,7 +7,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tsoar import flags
-from tsoar.plots.style import ALARM, SMALL, bright_norm, detector_axes, heading, new_figure, noise_limits, show_image
+from tsoar.plots.style import (
+    ALARM,
+    SMALL,
+    bright_norm,
+    centred_limits,
+    detector_axes,
+    heading,
+    new_figure,
+    noise_limits,
+    show_image,
+)
 
 SHOWN = 6
 """Group differences drawn at most."""
@@ -71,12 +81,18 @@ _BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
 def slope_image(
     slope: NDArray[np.floating], before: NDArray[np.floating] | None = None, *, title: str = "slope image", unit: str = "DN/s"
 ) -> Figure:
-    """A slope image (y, x), beside what it was before the 1/f correction when that is given (F17)."""
-    panels = [(slope, title)] if before is None else [(before, "before the 1/f correction"), (slope, "after it")]
-    figure, axes = new_figure(len(panels), 1, height=0.6 + 2.2 * len(panels), sharex=True, sharey=True)
+    """A slope image (y, x); when it is given, what it was ``before`` the 1/f correction, and what that took away (F17)."""
+    panels = [(slope, title)] if before is None else [(before, f"{title}, before the 1/f correction"), (slope, "after it")]
+    rows = len(panels) + (before is not None)
+    figure, axes = new_figure(rows, 1, height=0.6 + 2.2 * rows, sharex=True, sharey=True)
     norm = bright_norm(panels[0][0])
-    for ax, (image, text) in zip(axes[:, 0], panels, strict=True):
+    for ax, (image, text) in zip(axes[:, 0], panels, strict=False):
         show_image(ax, image, norm=norm, cmap="viridis", label=f"slope [{unit}]")
         heading(ax, text)
         detector_axes(ax, bottom=ax is axes[-1, 0])
+    if before is not None:
+        taken = before - slope
+        show_image(axes[-1, 0], taken, limits=centred_limits(taken), cmap="RdBu_r", label=f"difference [{unit}]")
+        heading(axes[-1, 0], "taken away: a level a column")
+        detector_axes(axes[-1, 0])
     return figure

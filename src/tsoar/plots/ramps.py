@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -105,21 +107,41 @@ def ramp(
         steps.axhline(slope * tgroup, color=COLOURS[1], linewidth=1, linestyle="--", label="slope of the fit")
     good = ~flagged[1:] & ~((np.asarray(groupdq[:-1]) & SPOILT) != 0)
     steps.plot(middle[good], difference[good], "o", color=DARK, markersize=4, label="used")
-    steps.plot(middle[~good], difference[~good], "o", color=GREY, markerfacecolor="none", markersize=5, label="left out")
+    low, high = _reach(difference[good], expected, None if sigma is None or threshold is None else threshold * sigma)
+    left = np.flatnonzero(~good)
+    inside = left[(difference[left] >= low) & (difference[left] <= high)]
+    steps.plot(middle[inside], difference[inside], "o", color=GREY, markerfacecolor="none", markersize=5, label="left out")
+    for k in np.setdiff1d(left, inside):  # far off: at the edge, with its value
+        up = bool(difference[k] > high)
+        steps.plot(middle[k], high if up else low, "^" if up else "v", color=GREY, clip_on=False)
+        steps.annotate(f"{difference[k]:.0f}", (middle[k], high if up else low), (5, -8 if up else 4),
+                       textcoords="offset points", fontsize=SMALL, color="0.3", annotation_clip=False)  # fmt: skip
+    steps.set_ylim(low, high)
     steps.set_ylabel("group difference [DN]")
     steps.set_xlabel("group")
     steps.tick_params(labelbottom=True)
     heading(steps, "differences")
-    legend(steps, loc="best")
     ticks = g if n <= 12 else g[:: -(-n // 8)]
     for ax in (top, below, steps):
         plain(ax)
         ax.set_xticks(ticks)
-        ax.margins(x=0.05, y=0.12)
-    axes[1, 1].axis("off")
-    text = words or "no flags"
-    axes[1, 1].text(0.0, 0.62, text, fontsize=SMALL, va="top", wrap=True, transform=axes[1, 1].transAxes)
+        ax.margins(x=0.05) if ax is steps else ax.margins(x=0.05, y=0.12)
+    corner = axes[1, 1]
+    corner.axis("off")
+    corner.legend(*steps.get_legend_handles_labels(), loc="upper left", ncols=2, fontsize=SMALL, frameon=False)
+    text = "\n".join(textwrap.fill(line, 62, subsequent_indent="   ") for line in (words or "no flags").split("\n"))
+    corner.text(0.0, 0.45, text, fontsize=SMALL, va="top", transform=corner.transAxes)
     return figure
+
+
+def _reach(used: F64, expected: float | None, band: float | None) -> tuple[float, float]:
+    """Limits that hold the differences used and the band about the expected one."""
+    values = [float(v) for v in used]
+    if expected is not None and np.isfinite(expected):
+        values += [expected] if band is None or not np.isfinite(band) else [expected - band, expected + band]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    room = 0.1 * (high - low) or 1.0
+    return low - room, high + room
 
 
 def _dots(ax: Axes, g: NDArray[np.integer], values: F64, groupdq: NDArray[np.unsignedinteger], named: bool = True) -> None:
@@ -179,7 +201,7 @@ def linearity_check(
             ax.errorbar(centre, middle, error, fmt=marker, color=colour, markersize=4.5, elinewidth=1, label=label)
             reach.append(float(np.nanmax(np.abs(middle - 1) + 2 * error)))
         ax.set_ylim(1 - 1.6 * max(reach), 1 + 1.6 * max(reach))
-        low, high = robust_limits(fluence, 0, 100)
+        low, high = robust_limits(fluence, 0, 99.9)
         ax.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
     ax.set_xlabel("fluence at the last group [DN]")
     ax.set_ylabel("last / first difference")

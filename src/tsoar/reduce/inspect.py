@@ -1,4 +1,4 @@
-"""Looks at counts and flags without reducing anything (rows E1, E2)."""
+"""Looks at an exposure before it is reduced: counts and flags (rows E1, E2), and one integration step by step (`walk`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from tsoar.detector import SaturationParams, dq_init, saturation
 from tsoar.errors import InputError
 
 if TYPE_CHECKING:
+    import os
+
+    from matplotlib.figure import Figure
+
+    from tsoar.config import Config
     from tsoar.io.exposure import Exposure
     from tsoar.io.references import References
 
@@ -110,3 +115,77 @@ def exposure_lines(exposure: Exposure) -> Iterator[tuple[str, Any]]:
     yield "pupil wheel [deg]", readout.pwcpos
     for text in exposure.repairs:
         yield "repaired", text
+
+
+# What follows needs the whole chain and the figures, which load when they are called for.
+
+
+def walk(
+    exposure: Exposure,
+    references: References | None,
+    integration: int = 0,
+    *,
+    config: Config | None = None,
+    run: str | os.PathLike[str] | None = None,
+    column: int | None = None,
+) -> list[tuple[str, Figure]]:
+    """The figures of the detector steps for one integration, before and after each, in order.
+
+    Parameters
+    ----------
+    exposure, references : as for `tsoar.run`.
+    integration : counted from 0 over all segments.
+    config : settings; those of ``run`` where one is given, else the defaults. Its ``seed`` draws the pixels shown.
+    run : folder of a finished run of this exposure, whose deep stack 1/f and jumps are judged against; without one a
+        dozen integrations are surveyed.
+    column : shown as a profile.
+
+    Returns
+    -------
+    list of (name, figure) : the name is that of the step and what is shown.
+
+    Raises
+    ------
+    TsoarError
+        For anything the user can mend.
+    """
+    from tsoar.reduce.tour import looks
+    from tsoar.reduce.walk import walk_steps
+
+    walked = walk_steps(exposure, references, integration, config=config, run=run)
+    return [(name, figure) for name, _, figure in looks(walked, column)]
+
+
+def pixel(
+    exposure: Exposure,
+    references: References | None,
+    integration: int,
+    row: int,
+    column: int,
+    *,
+    config: Config | None = None,
+    run: str | os.PathLike[str] | None = None,
+) -> tuple[list[str], Figure]:
+    """One pixel's ramp with fit, residuals and its flags in words, and the figure; parameters as for `walk`."""
+    from tsoar.reduce.tour import pixel_look
+    from tsoar.reduce.walk import walk_steps
+
+    return pixel_look(walk_steps(exposure, references, integration, config=config, run=run), row, column)
+
+
+def sweep(
+    exposure: Exposure,
+    references: References | None,
+    integration: int,
+    thresholds: NDArray[np.floating],
+    *,
+    config: Config | None = None,
+    run: str | os.PathLike[str] | None = None,
+) -> tuple[NDArray[np.void], Figure]:
+    """Reads flagged as jumps for each threshold [sigma] (E8): the table of `tsoar.reduce.sweep.jump_sweep`, and the figure."""
+    from tsoar.reduce.sweep import jump_sweep, sweep_look
+    from tsoar.reduce.walk import walk_steps
+
+    walked = walk_steps(exposure, references, integration, config=config, run=run)
+    table = jump_sweep(walked, np.asarray(thresholds, np.float64))
+    return table, sweep_look(walked, table)

@@ -266,8 +266,10 @@ class Job:
         b.err[:], b.flag[:] = s.err[0], s.dq[0]
         b.slope[(b.flag & np.uint32(flags.DO_NOT_USE)) != 0] = np.nan
 
-    def recipe(self, calibration: Calibration | None, scratch: Scratch, pool: ThreadPoolExecutor) -> Recipe:
-        """The survey, and everything that follows from it before the stream."""
+    def recipe(
+        self, calibration: Calibration | None, scratch: Scratch, pool: ThreadPoolExecutor, deep: Deep | None = None
+    ) -> Recipe:
+        """The survey (unless its ``deep`` stack is there already), and everything that follows from it before the stream."""
         config, exposure = self.plan.config, self.exposure
         readout = exposure.readout
         if calibration is not None:
@@ -286,17 +288,18 @@ class Job:
             config.one_over_f.mask_radius,
             config.one_over_f.clip,
         )
-        deep: Deep = survey(
-            readout,
-            exposure.n_integrations,
-            partial(self.load, calibration),
-            pixeldq,
-            first,
-            settings,
-            pool,
-            scratch,
-            lambda done, total: self.progress("survey", done, total),
-        )
+        if deep is None:
+            deep = survey(
+                readout,
+                exposure.n_integrations,
+                partial(self.load, calibration),
+                pixeldq,
+                first,
+                settings,
+                pool,
+                scratch,
+                lambda done, total: self.progress("survey", done, total),
+            )
         noise = noise_model(gain, readnoise, readout, pixeldq, deep)
         pixeldq = pixeldq | np.where(noise.usable, 0, flags.DO_NOT_USE).astype(np.uint32)
         pixeldq |= np.where(np.isfinite(noise.gain), 0, flags.NO_GAIN_VALUE).astype(np.uint32)
