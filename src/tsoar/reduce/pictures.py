@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tsoar import plots
+from tsoar.blocks import Ramps
 from tsoar.config import Config
-from tsoar.detector.one_over_f import near_traces
 from tsoar.io.exposure import Exposure
+from tsoar.io.references import References
 from tsoar.medians import column_medians
-from tsoar.reduce.calibrate import calibrate
-from tsoar.reduce.chain import BAD, SPOILT, Buffers, Recipe, detector_stage
+from tsoar.reduce.chain import BAD, SPOILT, Recipe
 from tsoar.reduce.looks import Looks
+from tsoar.reduce.plan import Plan
 from tsoar.report.page import Live
 from tsoar.soss.traces import expected_traces
 from tsoar.spectra.centroids import edge_midpoints, start_profile
@@ -37,22 +39,80 @@ class Drawn(NamedTuple):
 
 
 def figures(
-    exposure: Exposure, recipe: Recipe, config: Config, spectra: xr.Dataset, traces: xr.Dataset, looks: Looks
+    exposure: Exposure,
+    references: References | None,
+    plan: Plan,
+    recipe: Recipe,
+    spectra: xr.Dataset,
+    traces: xr.Dataset,
+    looks: Looks,
 ) -> Iterator[Drawn]:
     """Every figure of the report, stop by stop, one at a time."""
-    yield from detector_figures(exposure, recipe)
-    yield from trace_figures(recipe, config, spectra, traces, looks)
+    if recipe.calibration is not None and recipe.readout.n_groups > 1:
+        yield from detector_figures(exposure, references, plan, recipe)
+    yield from trace_figures(recipe, plan.config, spectra, traces, looks)
     yield from series_figures(spectra, looks)
 
 
-def detector_figures(exposure: Exposure, recipe: Recipe) -> Iterator[Drawn]:
-    """What the detector steps did to the first integration."""
-    if recipe.calibration is None or recipe.readout.n_groups < 2:
-        return
-    before, after, ways = differences_of(exposure, recipe)
-    name = "group_differences"
-    yield Drawn("one_over_f", name, name, plots.group_differences(before, after, integration=0))
-    yield Drawn("one_over_f", "one_over_f_masks", "one_over_f_masks", plots.one_over_f_masks(ways, integration=0))
+STOP_OF = {
+    "dq_init_special_pixels": "dq",
+    "saturation_first_last": "saturation",
+    "superbias_*": "superbias",
+    "refpix_*": "refpix",
+    "linearity_check": "linearity",
+    "dark_current_before_after": "dark",
+    "one_over_f_*": "one_over_f",
+    "jump_*": "jumps",
+    "ramp_fit_slope_image": "slopes",
+    "wavelengths": "wavelengths",
+}
+"""Where a figure of `tsoar.reduce.tour.looks` belongs, by the pattern of its name; the others are left to `tsoar inspect`."""
+PIXELS = 2
+"""Single ramps shown."""
+
+
+def detector_figures(
+    exposure: Exposure, references: References | None, plan: Plan, recipe: Recipe, integration: int = 0
+) -> Iterator[Drawn]:
+    """What the detector steps did to one integration: it is walked once more, with everything kept on the way."""
+    # here because these modules look at runs, which end with this one
+    from tsoar.reduce.save import calibrated
+    from tsoar.reduce.tour import looks
+    from tsoar.reduce.walk import Walk, late_steps
+
+    assert references is not None
+    counts = exposure.ramps(slice(integration, integration + 1))
+    stages = {"counts": counts} | calibrated(counts, references, plan)
+    early = list(stages.values())[-1]
+    walked = late_steps(Walk(exposure, references, plan, integration, stages), recipe)
+    ramps = 0
+    for name, caption, figure in looks(walked):
+        ramps += caption == "ramp"
+        if caption == "ramp" and ramps <= PIXELS:
+            yield Drawn("jumps" if ramps > 1 else "slopes", name, caption, figure)
+        stop = next((s for pattern, s in STOP_OF.items() if fnmatch(name, pattern)), "")
+        if stop:
+            yield Drawn(stop, name, caption, figure)
+    ways = one_over_f_ways(recipe, early, walked.stages.get("one_over_f"))
+    masks = plots.one_over_f_masks(ways, integration=integration)
+    yield Drawn("one_over_f", "one_over_f_masks", "one_over_f_masks", masks)
+
+
+def one_over_f_ways(recipe: Recipe, before: Ramps, after: Ramps | None) -> dict[str, NDArray[np.float32]]:
+    """The first group difference (y, x) [DN] with its column medians taken off, without and with the trace mask, and as in the run."""
+    data, dq = before.data[0], before.groupdq[0]
+    bad = ((recipe.pixeldq & BAD) != 0) | (((dq[0] | dq[1]) & SPOILT) != 0)
+    hole = np.float32(np.nan)
+    first = np.where(bad, hole, data[1] - data[0])
+    beside = np.where(recipe.near, hole, first)
+    ways = {
+        "median of the whole column taken off": first - np.nan_to_num(column_medians(first)),
+        "median of the rows beside the traces taken off": first - np.nan_to_num(column_medians(beside)),
+    }
+    if after is not None:
+        name = f"as in this run (method {recipe.one_over_f.method})"
+        ways[name] = np.where(bad, hole, after.data[0, 1] - after.data[0, 0])
+    return ways
 
 
 def trace_figures(
@@ -123,30 +183,3 @@ def live_views(spectra: xr.Dataset, looks: Looks) -> Live | None:
         made["white_light"] = views.white_light(looks.white, looks.baseline)
     elements, script = views.embed(made)
     return Live(elements, views.library() + script, HINTS)
-
-
-def differences_of(
-    exposure: Exposure, recipe: Recipe, integration: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-    """Group differences (g - 1, y, x) [DN] of one integration before and after the 1/f correction.
-
-    Last, the first of them with its column medians taken off, without and with the trace mask, and as the run does it.
-    """
-    b = Buffers.make(recipe.readout)
-    assert recipe.calibration is not None
-    exposure.read_raw(integration, b.raw)
-    calibrate(b.raw, b.data, b.dq, recipe.calibration)
-    before = np.diff(b.data, axis=0)
-    bad = ((recipe.pixeldq & BAD) != 0) | (((b.dq[0] | b.dq[1]) & SPOILT) != 0)
-    near = near_traces(recipe.deep.trace_all, recipe.readout.shape, recipe.one_over_f.mask_radius)
-    first = np.where(bad, np.float32(np.nan), before[0])
-    ways = {
-        "median of the whole column taken off": first - np.nan_to_num(column_medians(first)),
-        "median of the rows beside the traces taken off": first
-        - np.nan_to_num(column_medians(np.where(near, np.float32(np.nan), first))),
-    }
-    after: list[NDArray[np.float32]] = []
-    detector_stage(recipe, b, lambda step: after.append(np.diff(b.data, axis=0)) if step == "one_over_f" else None)
-    way = recipe.one_over_f.method if recipe.has_deep or recipe.one_over_f.method != "deep" else "masked"
-    ways[f"as in this run (method {way})"] = np.where(bad, np.float32(np.nan), after[0][0])
-    return before, after[0], ways

@@ -78,6 +78,7 @@ def slopes_references(exposure: Exposure) -> tuple[Reference, Reference]:
 
 def write_all(
     exposure: Exposure,
+    references: References | None,
     plan: Plan,
     recipe: Recipe,
     series: dict[str, NDArray[Any]],
@@ -110,7 +111,7 @@ def write_all(
     diagnostics = {"exposure": exposure.stem, "numbers": looks.numbers, "facts": facts, "notes": notes}
     datasets.write_json(diagnostics, out / "diagnostics.json")
     pictures = []
-    for drawn in figures(exposure, recipe, plan.config, spectra, traces, looks):
+    for drawn in figures(exposure, references, plan, recipe, spectra, traces, looks):
         data = png(drawn.figure)
         with datasets.atomic(out / "figures" / f"{drawn.name}.png") as part:
             part.write_bytes(data)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DPI = 110
 LEGIBLE = 680
 """on a narrow screen a figure is not shown smaller than this but scrolls sideways [px]"""
+LARGE = 150_000
+"""figures above this size are carried as WebP [bytes]"""
 SIGNS = {"good": "✓", "look here": "!", "bad": "✗"}
 
 @dataclass(frozen=True, slots=True)
@@ -290,13 +292,25 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def for_the_page(data: bytes) -> tuple[str, bytes]:
+    """Kind and bytes of a PNG as the page carries it: images of noise as WebP, a sixth of the size, where Pillow can."""
+    from PIL import Image, features
+
+    if len(data) < LARGE or not features.check("webp"):
+        return "png", data
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(data)).save(buffer, format="webp", quality=88, method=1)
+    return "webp", buffer.getvalue()
+
+
 def figure_block(data: bytes, caption: str) -> str:
     """A figure with its caption, inside the page; it scrolls sideways on a narrow screen rather than shrink."""
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))  # IHDR of the PNG
-    image = base64.b64encode(data).decode("ascii")
+    kind, small = for_the_page(data)
+    image = base64.b64encode(small).decode("ascii")
     return (
         f'<figure><div class="frame" tabindex="0" role="group" aria-label="figure">'
         f'<img alt="{escape(caption)}" width="{width}" height="{height}" '
-        f'style="--legible: {min(width, LEGIBLE)}px" src="data:image/png;base64,{image}"></div>\n'
+        f'style="--legible: {min(width, LEGIBLE)}px" src="data:image/{kind};base64,{image}"></div>\n'
         f"<figcaption>{escape(caption)}</figcaption></figure>\n"
     )
