@@ -180,7 +180,7 @@ CAPTIONS = {
         "neighbours on one side (a bias: background, dilution, 1/f), or an rms far from 1 (errors that do not hold)."
     ),
     "white_light": (
-        "White light of orders 1 and 2 and of both together, normalised outside the event; right: the same close up. "
+        "White light of orders 1 and 2 and of both together, normalised outside the event (on paper, close up at the right). "
         "Open points are in or near the event, the band runs from first to fourth contact. The scatter outside the "
         "event, after a straight line, stands beside the claimed error. Wrong: a scatter more than 1.2 times the "
         "error (order 2: 1.35), a ramp, steps, or events that do not coincide."

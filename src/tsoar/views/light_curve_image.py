@@ -197,7 +197,7 @@ def light_curve_panel(curve: ColumnDataSource, label: str) -> Any:
             ("error", "@error{0,0} ppm"),
         ]
     )
-    below = figure(hover=hover, height=290, title="light curve", name="light_curve")
+    below = figure(hover=hover, height=310, title="light curve\n ", name="light_curve")
     below.add_layout(
         Whisker(source=curve, base="x", lower="lower", upper="upper", line_color=FAINT, upper_head=None, lower_head=None)
     )
