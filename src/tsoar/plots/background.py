@@ -30,11 +30,11 @@ def one_over_f_masks(images: Mapping[str, NDArray[np.floating]], *, integration:
     images (y, x) [DN], all on the colour scale of the last one's noise.
     """
     last = list(images.values())[-1]
-    limits = noise_limits(last)
+    low, high = (v - float(nanmedian(last)) for v in noise_limits(last))
     figure, axes = new_figure(len(images), 1, height=0.6 + 1.75 * len(images), sharex=True, sharey=True)
     shown = None
     for ax, (name, image) in zip(axes[:, 0], images.items(), strict=True):
-        shown = show_image(ax, image - nanmedian(image), limits=tuple(v - float(nanmedian(last)) for v in limits))
+        shown = show_image(ax, image - nanmedian(image), limits=(low, high))
         heading(ax, name + ("" if integration is None else f", integration {integration}"))
         detector_axes(ax, bottom=ax is axes[-1, 0])
     if shown is not None:
@@ -59,7 +59,9 @@ def background(
     x = np.arange(image.shape[1])
     use = dark & np.isfinite(image)
     measured, model = (nanmedian(np.where(use, v, np.nan), axis=0) for v in (image, sky))
-    below.plot(x, measured, color=GREY, linewidth=0.7, label="image, median of rows outside the traces")
+    below.plot(
+        x, measured, color=GREY, linewidth=0.7, label="image, median of rows outside the traces (wings of the star in it)"
+    )
     below.plot(x, model, color=ORDER_COLOURS[1], linewidth=1.4, label="sky, the same rows")
     low, high = robust_limits(np.concatenate([measured, model]), 0.5, 99.5)
     room = 0.15 * (high - low)
@@ -70,5 +72,3 @@ def background(
     legend(below, loc="upper right")
     plain(below)
     return figure
-
-

@@ -33,8 +33,9 @@ def start_profiles(starts: Mapping[int, StartProfile], *, unit: str = "DN/s") ->
     figure, axes = new_figure(1, n, width=9.5, height=3.4)
     for ax, (order, start) in zip(axes[0], starts.items(), strict=False):
         shown = start.flux != 0
+        rows = start.rows >= 0
         ax.step(start.rows[shown], start.flux[shown], where="mid", color=GREY, linewidth=1.0, label="profile")
-        ax.plot(start.rows, start.smooth, color=ORDER_COLOURS[order], linewidth=1.6, label="smoothed")
+        ax.plot(start.rows[rows], start.smooth[rows], color=ORDER_COLOURS[order], linewidth=1.6, label="smoothed")
         ax.axvline(start.centre, color=DARK, linewidth=0.9, linestyle="--", label=f"maximum: row {start.centre:.2f}")
         ax.set_ylim(min(0.0, 1.1 * float(start.flux.min())), 1.45 * float(max(start.flux.max(), 1e-6)))  # room for the legend
         heading(ax, f"order {order}, column {start.column}")
@@ -58,7 +59,7 @@ def centroids(rows: Rows, valid: NDArray[np.bool_], expected: Rows) -> Figure:
     for ax, order in zip(axes[:, 0], orders, strict=False):
         y, use, model = rows[order - 1], valid[order - 1], expected[order - 1]
         held = ~use & np.isfinite(y)
-        ax.plot(x, model, color=DARK, linewidth=0.9, label="published model")
+        ax.plot(x, model, color=DARK, linewidth=0.9, label="published model", zorder=3)
         ax.plot(x[held], y[held], ".", color=GREY, markersize=1.6, rasterized=True, label="not measured or not believed")
         style: dict[str, Any] = dict(color=ORDER_COLOURS[order], markersize=1.8, rasterized=True)
         ax.plot(x[use], y[use], ".", **style, label="centroid")
@@ -116,7 +117,8 @@ def trace_splines(measured: Rows, valid: NDArray[np.bool_], smooth: Rows, centro
         scatter = 1.4826 * float(np.median(np.abs((points - line)[use]))) if use.any() else float("nan")
         told = f"{int(use.sum())} columns, scatter {1e3 * scatter:.0f} mpx" if use.any() else "not measured"
         heading(ax, f"order {order}: {told}")
-        low, high = robust_limits(np.concatenate([line, points[use], maxima[own], [0.0]]), 1, 99)
+        low, high = robust_limits(np.concatenate([line, points[use], maxima[own]]), 1, 99)
+        low, high = min(low, 0.0), max(high, 0.0)
         room = 0.15 * (high - low) + 0.05
         ax.set_ylim(low - room, high + 3.5 * room)
         ax.set_ylabel("row $-$ model [px]")

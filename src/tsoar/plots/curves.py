@@ -26,7 +26,6 @@ from tsoar.plots.style import (
 from tsoar.series.baseline import Baseline
 from tsoar.series.lightcurves import values_of
 from tsoar.series.residuals import nanmedian
-from tsoar.units import PPM
 
 DRAWN = 400
 """Light curves drawn at most in one panel."""
@@ -78,13 +77,13 @@ def light_curves(
 
 
 def deepest_line(wavelength: NDArray[np.floating], flux: NDArray[np.floating], half: int = 20) -> int:
-    """Column (x,) in which a spectrum lies deepest below a straight line to its neighbours ``half`` columns away."""
+    """Column (x,) in which a spectrum lies deepest below its neighbours ``half`` columns away; else the brightest."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.full(flux.shape, np.nan)
         around = 0.5 * (flux[: -2 * half] + flux[2 * half :])
         ratio[half:-half] = flux[half:-half] / around
     ratio[~np.isfinite(wavelength) | ~(flux > 0.3 * np.nanmax(flux))] = np.nan
-    return int(np.nanargmin(ratio)) if np.isfinite(ratio).any() else flux.size // 2
+    return int(np.nanargmin(ratio)) if np.isfinite(ratio).any() else int(np.nanargmax(flux))
 
 
 def spectra_closeup(data: xr.Dataset, baseline: Baseline, *, order: int = 1, width: int = 60) -> Figure:

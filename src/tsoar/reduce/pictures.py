@@ -99,7 +99,10 @@ def detector_figures(
 
 
 def one_over_f_ways(recipe: Recipe, before: Ramps, after: Ramps | None) -> dict[str, NDArray[np.float32]]:
-    """The first group difference (y, x) [DN] with its column medians taken off, without and with the trace mask, and as in the run."""
+    """The first group difference (y, x) [DN] by what was taken off its columns.
+
+    Medians without and with the trace mask, and what the run takes off.
+    """
     data, dq = before.data[0], before.groupdq[0]
     bad = ((recipe.pixeldq & BAD) != 0) | (((dq[0] | dq[1]) & SPOILT) != 0)
     hole = np.float32(np.nan)
@@ -115,9 +118,7 @@ def one_over_f_ways(recipe: Recipe, before: Ramps, after: Ramps | None) -> dict[
     return ways
 
 
-def trace_figures(
-    recipe: Recipe, config: Config, spectra: xr.Dataset, traces: xr.Dataset, looks: Looks
-) -> Iterator[Drawn]:
+def trace_figures(recipe: Recipe, config: Config, spectra: xr.Dataset, traces: xr.Dataset, looks: Looks) -> Iterator[Drawn]:
     """Traces of the deep image, their motion, the sky, the boxes."""
     deep, image = recipe.deep, recipe.deep.total
     good = (recipe.noise.usable > 0) & ~deep.odd

@@ -32,6 +32,7 @@ LARGE = 150_000
 """figures above this size are carried as WebP [bytes]"""
 SIGNS = {"good": "✓", "look here": "!", "bad": "✗"}
 
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A figure at a stop of the tour."""

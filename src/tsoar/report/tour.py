@@ -31,7 +31,7 @@ TOUR = (
     Stop("dark", "Dark current", "The dark reference is taken off, group by group.", step="dark_current"),
     Stop("one_over_f", "1/f noise", "One offset per column and read is measured beside the star and taken off.",
          ("noise of dark rows",), "one_over_f"),
-    Stop("jumps", "Cosmic rays", "Steps in a ramp that neither star nor noise make are flagged, their ramps fitted around them.",
+    Stop("jumps", "Cosmic rays", "Steps in a ramp that neither star nor noise make are flagged and fitted around.",
          ("reads flagged as jumps",), "jump"),
     Stop("slopes", "Slopes", "Ramps become slopes, with weights by photon and read noise.", step="ramp_fit"),
     Stop("wavelengths", "Wavelengths", "Every pixel's wavelength, for the pupil wheel's angle.", ("wheel angle",)),

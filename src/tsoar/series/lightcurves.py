@@ -175,7 +175,9 @@ def filled_sum(flux: F64, error: F64, baseline: Bool | None = None, least: float
     return total, noise
 
 
-def filled_sums(flux: F64, error: F64, starts: NDArray[np.int64], baseline: Bool | None = None, least: float = 0.5) -> tuple[F64, F64]:
+def filled_sums(
+    flux: F64, error: F64, starts: NDArray[np.int64], baseline: Bool | None = None, least: float = 0.5
+) -> tuple[F64, F64]:
     """`filled_sum` over many bins at once: bin k holds the columns from ``starts[k]`` up to the next start. (i, k), (i, k)."""
     reference = nanmedian(flux if baseline is None else flux[baseline], axis=0)
     reference = np.where(np.isfinite(reference), reference, nanmedian(flux, axis=0))

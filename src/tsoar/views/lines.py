@@ -28,7 +28,9 @@ def spectra(data: xr.Dataset) -> Any:
         ("error", "@relative{0,0} ppm"),
     ]
     above = HoverTool(tooltips=tips, mode="mouse")
-    top = figure(hover=above, height=340, y_axis_type="log", title="median over time, where an order stands free", name="spectra")
+    top = figure(
+        hover=above, height=340, y_axis_type="log", title="median over time, where an order stands free", name="spectra"
+    )
     under = HoverTool(tooltips=tips, mode="mouse")
     below = figure(hover=under, height=240, y_axis_type="log", x_range=top.x_range, title="claimed error of one integration")
     heights, errors = [np.empty(0)], [np.empty(0)]
@@ -65,6 +67,7 @@ def spectra(data: xr.Dataset) -> Any:
     below.y_range.update(start=0.7 * max(low, 1e-3), end=1.5 * max(high, 1e-2))
     top.yaxis.axis_label = "flux in the box [DN/s]"
     below.yaxis.axis_label = "error [ppm]"
+    below.yaxis[0].ticker.update(desired_num_ticks=3, num_minor_ticks=0)
     for panel in (top, below):
         panel.xaxis.axis_label = "wavelength [µm]"
     if top.legend:
@@ -86,8 +89,12 @@ def white_light(table: Table, baseline: Baseline) -> Any:
     panel = figure(hover=hover, height=380, name="white_light")
     if baseline.event is not None:
         contacts, _ = hours(np.asarray(baseline.event), baseline)
-        panel.add_layout(BoxAnnotation(left=contacts[0], right=contacts[3], fill_color="#808080", fill_alpha=0.10, level="underlay"))
-        panel.add_layout(BoxAnnotation(left=contacts[1], right=contacts[2], fill_color="#808080", fill_alpha=0.08, level="underlay"))
+        panel.add_layout(
+            BoxAnnotation(left=contacts[0], right=contacts[3], fill_color="#808080", fill_alpha=0.10, level="underlay")
+        )
+        panel.add_layout(
+            BoxAnnotation(left=contacts[1], right=contacts[2], fill_color="#808080", fill_alpha=0.08, level="underlay")
+        )
     shown = []
     for end, name, colour in (
         ("_order2", "order 2", ORDER_COLOURS[2]),
@@ -112,14 +119,16 @@ def white_light(table: Table, baseline: Baseline) -> Any:
         points = panel.scatter(
             "x", "y", source=source, size=5, line_color=colour, fill_color=colour, fill_alpha="fill", legend_label=name
         )
-        bars = Whisker(source=source, base="x", lower="lower", upper="upper", line_color=colour, upper_head=None, lower_head=None)
+        bars = Whisker(
+            source=source, base="x", lower="lower", upper="upper", line_color=colour, upper_head=None, lower_head=None
+        )
         panel.add_layout(bars)
         points.js_link("visible", bars, "visible")
         shown.append(points)
     hover.renderers = shown
     if len(shown) == 3:
         shown[2].visible = False  # nearly order 1: shown when asked for
-        for bars in panel.select(Whisker):
+        for bars in panel.select({"type": Whisker}):
             if bars.source is shown[2].data_source:
                 bars.visible = False
     if panel.legend:
@@ -127,5 +136,3 @@ def white_light(table: Table, baseline: Baseline) -> Any:
     panel.xaxis.axis_label = label
     panel.yaxis.axis_label = "flux − 1 [ppm]"
     return column(panel, sizing_mode="stretch_width")
-
-
