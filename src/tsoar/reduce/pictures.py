@@ -165,7 +165,7 @@ def series_figures(spectra: xr.Dataset, looks: Looks) -> Iterator[Drawn]:
 
 HINTS = {
     "light_curves": "Click on a wavelength for its light curve and on a moment for its spectrum, both below; "
-    "point for values; the tools above each view zoom and move it.",
+    "point for values; the tools beneath each view zoom and move it.",
     "spectra": "Point for values; a click on an order in the legend hides it.",
     "white_light": "Point for values; a click in the legend hides or shows a curve. Open points lie in or near the event.",
 }
