@@ -53,7 +53,7 @@ from tsoar.detector.ramp_fit import (
 )
 from tsoar.jit import kernel
 from tsoar.reduce.calibrate import Calibration, calibrate
-from tsoar.spectra.centroids import CentroidParams, centroids
+from tsoar.spectra.centroids import CentroidParams, walked_centroids
 from tsoar.spectra.extract import (
     ExtractParams,
     blank_sums,
@@ -321,8 +321,7 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
     if r.has_deep:
         last = r.deep.last_group
         mean_difference(b.data, b.dq, last, SPOILT, b.image)
-        deep_model = model_image(r.deep, r.spans, None, tgroup, b.model)
-        columns = difference_offset(b.data, 0, last, deep_model, last, r.image_weight, r.one_over_f.clip)
+        columns = difference_offset(b.data, 0, last, r.deep_image, last, r.image_weight, r.one_over_f.clip)
         subtract_columns(b.image, columns / np.float32(last))
         shape = fit_shape(b.image, r.deep, r.first_templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
         model_image(r.deep, r.spans, shape, tgroup, b.model)
@@ -440,7 +439,7 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
             out = (flux[o], var[o], filled[o])
             extract_box(light, variance, r.deep.sky, b.model, r.deep.trace[o], float(follow[o]), r.extract.radius, *out)
     np.subtract(b.slope, r.deep.sky, out=b.image)
-    y_raw, _ = centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
+    y_raw, _ = walked_centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
     blank = facts.pop("blank", np.full((3, nx), np.nan))
     return Integration(flux, var, filled, y_raw.astype(np.float32), shape, blank, facts)
 
