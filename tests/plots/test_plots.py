@@ -115,8 +115,12 @@ def test_group_differences(image):
 
 def test_slope_image_and_saturated(image):
     figure = plots.slope_image(image, image + 1)
-    assert len(panels(figure)) == 2
-    assert isinstance(images_are_upright(figure)[0].norm, AsinhNorm)
+    assert len(panels(figure)) == 3
+    shown = images_are_upright(figure)
+    assert isinstance(shown[0].norm, AsinhNorm)
+    low, high = shown[2].get_clim()  # what was taken away: a level of 1 on a scale about zero
+    assert low == -high
+    assert high > 0.9
     bar = next(ax for ax in figure.axes if ax.get_label() == "<colorbar>")
     assert bar.get_ylabel() == "slope [DN/s]"
     dq = np.zeros((5, 160, 300), np.uint8)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from tsoar.cli.group import cli, loudness, paths, print_table, reference_files, set_verbosity, settings
 from tsoar.cli.outcome import plain
-from tsoar.cli.progress import shown
+from tsoar.cli.progress import Progress, shown
 from tsoar.cli.reduction import open_all, settings_of
 from tsoar.errors import ConfigError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--integration", type=click.IntRange(min=0), default=0, show_default=True, help="Which to look at.")
 @click.option("--out", type=click.Path(), metavar="DIR", help="Folder for the figures.  [default: named after the exposure]")
 @click.option("--run", "run_folder", type=click.Path(), metavar="OUT", help="A finished run: its deep stack and settings.")
+@click.option("--only-through", metavar="STEP", help="Walk no further than this step.")
 @click.option("--pixel", "pixels", multiple=True, metavar="ROW,COLUMN", help="Only the ramp of this pixel, e.g. 45,1500.")
 @click.option("--column", type=click.IntRange(min=0), metavar="N", help="Column whose profile is shown.  [default: 1500]")
 @click.option("--dq", metavar="NAMES", help="Only maps of these flags, e.g. SATURATED,JUMP_DET; all: those that occur.")
@@ -43,6 +44,7 @@ def inspect(
     integration: int,
     out: str | None,
     run_folder: str | None,
+    only_through: str | None,
     pixels: tuple[str, ...],
     column: int | None,
     dq: str | None,
@@ -71,7 +73,7 @@ def inspect(
         list_saturated(exposure, references, integration, limit)
     if names is not None:
         count_flags(exposure, references, integration, names)
-    only = bool(wanted or dq is not None or sweep is not None)
+    only = Only(tuple(wanted), dq, sweep)
     if only or out is not None or (references is not None and not saturated and names is None):
         if exposure.kind == "uncal" and references is None:
             raise ConfigError(f"{exposure.stem}: to walk through its steps, reference files are needed: --refs DIR or crds")
@@ -79,7 +81,17 @@ def inspect(
         base = like or (run_folder if run_folder is not None else None)
         config = settings_of(config_file, overrides, skip, base) if asked or base else None
         folder = Path(out or f"{exposure.stem}_integration{integration}")
-        tour(exposure, references, integration, config, run_folder, folder, wanted, column, dq, sweep, quiet)
+        with shown(quiet) as progress:
+            tour(
+                exposure,
+                references,
+                {"integration": integration, "config": config, "run": run_folder, "only_through": only_through},
+                only,
+                folder,
+                column,
+                quiet,
+                progress,
+            )
     elif not saturated and names is None:
         from tsoar.reduce import inspect as look
 
@@ -96,32 +108,40 @@ def pixel_of(text: str) -> tuple[int, int]:
     return row, column
 
 
+class Only(NamedTuple):
+    """The single looks asked for."""
+
+    pixels: tuple[tuple[int, int], ...]
+    dq: str | None
+    sweep: str | None
+
+    def __bool__(self) -> bool:
+        return bool(self.pixels) or self.dq is not None or self.sweep is not None
+
+
 def tour(
     exposure: Exposure,
     references: References | None,
-    integration: int,
-    config: Any,
-    run_folder: str | None,
+    asked: dict[str, Any],
+    only: Only,
     folder: Path,
-    pixels: list[tuple[int, int]],
     column: int | None,
-    dq: str | None,
-    sweep: str | None,
     quiet: bool,
+    progress: Progress | None,
 ) -> None:
-    """Walk one integration, say what changed, save the figures asked for (without any asked for: all)."""
+    """Walk one integration as ``asked``, say what changed, save all figures or ``only`` some."""
     from tsoar import flags
     from tsoar.reduce.sweep import cosmic_rays, jump_sweep, sweep_look, thresholds
     from tsoar.reduce.tour import dq_looks, looks, pixel_look
     from tsoar.reduce.walk import lines, walk_steps
 
+    pixels, dq, sweep = only
     swept = None if sweep is None else thresholds(sweep)
     named = "" if dq is None or dq.strip().lower() == "all" else dq
     flags.value(named)
     if column is not None and column >= exposure.readout.shape[1]:
         raise ConfigError(f"--column {column}: {exposure.stem} has 0 to {exposure.readout.shape[1] - 1}")
-    with shown(quiet) as progress:
-        walked = walk_steps(exposure, references, integration, config=config, run=run_folder, progress=progress)
+    walked = walk_steps(exposure, references, progress=progress, **asked)
     kept = Gallery(folder)
     for row, place in pixels:
         told, figure = pixel_look(walked, row, place)
@@ -142,7 +162,7 @@ def tour(
         print_table(header, rows, right=True)
         click.echo(f"cosmic rays are expected in {least:.0f} to {most:.0f} reads of this integration")
         kept.save(("jump_sweep", "jump_sweep", sweep_look(walked, table)))
-    if not (pixels or dq is not None or swept is not None):
+    if not only:
         if not quiet:
             for step, text in lines(walked):
                 click.echo(f"{step:14}{plain(text)}")

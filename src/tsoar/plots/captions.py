@@ -44,9 +44,11 @@ CAPTIONS = {
     ),
     "linearity_check": (
         "The last group difference over the first against the fluence the pixel reached, before and after the linearity "
-        "correction: medians of bins with their errors. Before, the ratio falls below 1 as pixels fill; after, it must "
-        "lie on 1 at every fluence. Wrong: a slope that stays or turns over (another detector's coefficients, or a bias "
-        "that was not subtracted first), or a drop at the highest fluence only (saturation limits too high)."
+        "correction: medians of bins with their errors; the 1/f offsets of the columns are taken out of both where they "
+        "are known, or they would shift the ratio by half a per cent. Before, the ratio falls below 1 as pixels fill; "
+        "after, it must lie on 1 at every fluence. Wrong: a slope that stays or turns over (another detector's "
+        "coefficients, or a bias that was not subtracted first), or a drop at the highest fluence only (saturation "
+        "limits too high)."
     ),
     "clocking": (
         "How a frame is read: the time of every pixel's read, the order of the reads in the first columns, and two "
@@ -91,8 +93,10 @@ CAPTIONS = {
     ),
     "slope_image": (
         "Slope image on an arcsinh scale: orders 1 (brightest), 2 and 3, the sky with its step near column 700, field "
-        "stars; where it is given, what the 1/f correction took away. Wrong: vertical stripes, checkered columns, steps "
-        "in rows, grey (unusable) pixels in large patches, or traces in what was taken away."
+        "stars; where it is given, what the 1/f correction took away: a level a column, a little different along the "
+        "traces, because bright pixels weight the groups differently. Wrong: vertical stripes in the image, checkered "
+        "columns, steps in rows, grey (unusable) pixels in large patches, or something of a star in what was taken away "
+        "outside the traces."
     ),
     "traces_on_image": (
         "The traces used for the extraction on the slope image, and below the measured centres minus these curves, "

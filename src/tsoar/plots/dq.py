@@ -117,7 +117,7 @@ def dq_map(
             mark_pixels(ax, times > 0, ALARM)
         total = int(times.sum())
         what = f"{y.size} pixels" + (f", {total} reads" if len(cube) > 1 else "")
-        heading(ax, f"{name or 'no flag is set'}: {what} ({100 * y.size / times.size:.3g} %)")
+        heading(ax, f"{name}: {what} ({100 * y.size / times.size:.3g} %)" if name else "no flag is set")
         ax.set_xlim(-0.5, times.shape[1] - 0.5)
         ax.set_ylim(-0.5, times.shape[0] - 0.5)
         detector_axes(ax, bottom=name == chosen[-1])
@@ -185,7 +185,7 @@ def jump_sweep(sweep: NDArray[np.void], *, expected: tuple[float, float] | None 
         ax.axhspan(*expected, color=COLOURS[2], alpha=0.18, linewidth=0, label=label)
     if used is not None:
         ax.axvline(used, color="0.4", linewidth=1)
-        ax.annotate(f" as set: {used:g}", (used, 0.02), xycoords=("data", "axes fraction"), fontsize=SMALL, color="0.3")
+        ax.annotate(f" as set: {used:g}", (used, 0.3), xycoords=("data", "axes fraction"), fontsize=SMALL, color="0.3")
     ax.set_yscale("log")
     top = max(float(together.max(initial=1)), float(sweep["noise"].max(initial=1)), 0.0 if expected is None else expected[1])
     ax.set_ylim(0.5, 3 * top)

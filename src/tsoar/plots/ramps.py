@@ -107,7 +107,11 @@ def ramp(
         steps.axhline(slope * tgroup, color=COLOURS[1], linewidth=1, linestyle="--", label="slope of the fit")
     good = ~flagged[1:] & ~((np.asarray(groupdq[:-1]) & SPOILT) != 0)
     steps.plot(middle[good], difference[good], "o", color=DARK, markersize=4, label="used")
-    low, high = _reach(difference[good], expected, None if sigma is None or threshold is None else threshold * sigma)
+    low, high = _reach(
+        difference[good] if good.any() else difference,
+        expected,
+        None if sigma is None or threshold is None else threshold * sigma,
+    )
     left = np.flatnonzero(~good)
     inside = left[(difference[left] >= low) & (difference[left] <= high)]
     steps.plot(middle[inside], difference[inside], "o", color=GREY, markerfacecolor="none", markersize=5, label="left out")

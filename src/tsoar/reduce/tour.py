@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tsoar import detector, flags, plots
 from tsoar.blocks import Ramps
+from tsoar.detector.saturation import prepare as limits
 from tsoar.errors import ConfigError
 from tsoar.plots.ramps import fitted_line
 from tsoar.reduce.plan import CALIBRATION
@@ -57,11 +58,10 @@ def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int
         yield f"{step}_special_pixels", "special_pixels", plots.special_pixels(after.pixeldq)
     elif step == "saturation":
         assert references is not None
-        limit = references.cut("saturation", after.readout).data
-        assert limit is not None
-        factor = np.float32(walked.plan.config.saturation.factor)
-        yield f"{step}_reference", "saturation_reference", plots.saturation_reference(limit * factor, new[-1])
-        yield f"{step}_first_last", "saturated", plots.saturated(after.groupdq[0], new)
+        limit, _ = limits(references.cut("saturation", after.readout), after.readout, walked.plan.config.saturation)
+        yield f"{step}_reference", "saturation_reference", plots.saturation_reference(limit, new[-1])
+        frames = walked.stages.get("superbias", after).data[0]  # the star is seen better without the bias
+        yield f"{step}_first_last", "saturated", plots.saturated(after.groupdq[0], frames)
     elif step in ("superbias", "refpix", "linearity", "dark_current"):
         if step == "refpix":  # its levels go up and down: the group in which they matter most
             last = int(np.abs(np.nanmedian(old - new, axis=(1, 2))).argmax())
@@ -70,8 +70,9 @@ def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int
         figure = plots.column_profile(old[last], new[last], column, step=step, group=last)
         yield f"{step}_profile_{column}", "column_profile", figure
     elif step == "linearity":
-        good = after.pixeldq & ~np.uint32(flags.PIXEL["UNRELIABLE_BIAS"] | flags.PIXEL["UNRELIABLE_DARK"])
-        yield f"{step}_check", "linearity_check", plots.linearity_check(old, new, after.groupdq[0], good)
+        stripes = column_offsets(walked)
+        figure = plots.linearity_check(old - stripes, new - stripes, after.groupdq[0], after.pixeldq)
+        yield f"{step}_check", "linearity_check", figure
     elif step == "one_over_f":
         yield f"{step}_differences", "group_differences", differences(walked, old, new)
         if n > 2:
@@ -81,6 +82,15 @@ def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int
     steps = [s for s in walked.stages if s in CALIBRATION]
     if steps and step == steps[-1]:
         yield f"{step}_groups", "groups", plots.groups(new, integration=walked.integration)
+
+
+def column_offsets(walked: Walk) -> NDArray[np.float32] | np.float32:
+    """What the 1/f step takes from the groups (g, y, x) [DN]; 0 when it was not walked."""
+    steps = [s for s in walked.stages if s in CALIBRATION]
+    if "one_over_f" not in walked.stages or not steps:
+        return np.float32(0)
+    offsets: NDArray[np.float32] = walked.stages[steps[-1]].data[0] - walked.stages["one_over_f"].data[0]
+    return offsets
 
 
 def differences(walked: Walk, old: NDArray[np.float32], new: NDArray[np.float32]) -> Figure:
@@ -163,7 +173,7 @@ def chosen_pixels(walked: Walk) -> list[tuple[int, int]]:
     bright = clean & (slope > np.nanpercentile(slope, 97)) & (group == 0).all(axis=0)
     special = (ramps.pixeldq != 0) & ((ramps.pixeldq & np.uint32(flags.REFERENCE_PIXEL | flags.DO_NOT_USE)) == 0)
     out = []
-    for mask in (bright, clean & hit & ~full.any(axis=0), full.any(axis=0) & ~full.all(axis=0), special):
+    for mask in (bright, clean & hit & ~full.any(axis=0), clean & full.any(axis=0), special):
         places = np.argwhere(mask)
         if len(places):
             row, column = places[rng.integers(len(places))]

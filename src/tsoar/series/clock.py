@@ -136,15 +136,22 @@ def clock_spectrum(
         raise InputError(f"{used} usable pixels: too few for a spectrum along the clock")
     there = pairs > 0.5
     covariance = np.interp(np.arange(lags), np.flatnonzero(there), products[there] / np.rint(pairs[there]))
-    covariance /= float(np.trace(gram)) / k
-    taper = 0.5 * (1 + np.cos(np.pi * np.arange(lags) / lags))
-    two_sided = np.concatenate([covariance * taper, [0.0], (covariance * taper)[:0:-1]])
-    power = 2 * PIXEL_CLOCK * rfft(two_sided).real
+    per_read = k / float(np.trace(gram))
+    power = _transform(covariance * per_read)
+    # what a periodogram would show: the noise that the holes mix in is gone from the mean, but not from its scatter
+    holey = _transform(products / pairs[0] * per_read)
     frequency = np.arange(power.size) / (2 * lags * PIXEL_CLOCK)
     share = used / (k * n)
-    # k frames that share reads are worth fewer independent ones; so are holes
-    worth = float(np.trace(gram)) ** 2 / float(np.sum(gram * gram)) * share**2
-    return _binned(frequency, power, worth, per_decade, readout, share)
+    worth = float(np.trace(gram)) ** 2 / float(np.sum(gram * gram))  # frames that share reads are worth fewer
+    return _binned(frequency, power, holey, worth, per_decade, readout, share)
+
+
+def _transform(covariance: F64) -> F64:
+    """One-sided power [DN2/Hz] from an autocovariance (lags,) under a Hann window."""
+    lags = covariance.size
+    tapered = covariance * 0.5 * (1 + np.cos(np.pi * np.arange(lags) / lags))
+    power: F64 = 2 * PIXEL_CLOCK * rfft(np.concatenate([tapered, [0.0], tapered[:0:-1]])).real
+    return power
 
 
 def _correlation(series: F64, size: int, lags: int) -> F64:
@@ -152,7 +159,9 @@ def _correlation(series: F64, size: int, lags: int) -> F64:
     return irfft(waves.real**2 + waves.imag**2, size)[:lags]
 
 
-def _binned(frequency: F64, power: F64, worth: float, per_decade: int, readout: Readout, share: float) -> xr.Dataset:
+def _binned(
+    frequency: F64, power: F64, holey: F64, worth: float, per_decade: int, readout: Readout, share: float
+) -> xr.Dataset:
     """Means in logarithmic bins from 3 / frame time on, their errors, and the level of white and pink noise."""
     start, stop = frequency[3], frequency[-1]
     edges = np.geomspace(start, stop, max(int(np.ceil(np.log10(stop / start) * per_decade)), 2) + 1)
@@ -166,13 +175,16 @@ def _binned(frequency: F64, power: F64, worth: float, per_decade: int, readout: 
     level, inverse, modes = mean(power[3:]), mean(1 / frequency[3:]), count[some] + 5 / 3  # the Hann window is worth 8/3 modes
     middle = np.exp(mean(np.log(frequency[3:])))
     scale = 1 / np.sqrt(modes * worth)
+    mixed_in = np.maximum(np.sqrt(mean(holey[3:] ** 2)) - np.maximum(level, 0), 0)
     fit = np.maximum(level, 1e-3 * np.abs(level).max())
-    white = pink = 0.0
+    white, pink, extra = 0.0, 0.0, mixed_in
     for _ in range(5):  # errors go with the level, which is that of the fit
-        design = np.stack([np.ones_like(inverse), inverse], axis=1) / (fit * scale)[:, None]
-        (white, pink), _ = nnls(design, level / (fit * scale))
+        # holes make white noise, which is in no two pixels the same, less certain; slow noise is seen between them
+        extra = white * (1 / share - 1) + mixed_in / share
+        sigma = (fit + extra) * scale
+        (white, pink), _ = nnls(np.stack([np.ones_like(inverse), inverse], axis=1) / sigma[:, None], level / sigma)
         fit = np.maximum(white + pink * inverse, 1e-12 * np.abs(level).max())
-    error = np.maximum(np.abs(level), fit) * scale
+    error = (np.maximum(np.abs(level), fit) + extra) * scale
     first = np.array([frequency[3:][which == b].min() for b in np.flatnonzero(some)])
     last = np.array([frequency[3:][which == b].max() for b in np.flatnonzero(some)])
     units = {"units": "DN2/Hz"}
