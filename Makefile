@@ -20,7 +20,7 @@ test: $(STAMP)
 	.venv/bin/python -m pytest -m "not slow"
 
 slow: $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity --group browser
 	.venv/bin/python -m pytest -m slow
 
 lint: $(STAMP)

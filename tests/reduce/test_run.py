@@ -50,8 +50,9 @@ def done(tiny, tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Runs without figures: they take most of the time and are tested by themselves."""
+    """Runs without figures and views: they take most of the time and are tested by themselves."""
     monkeypatch.setattr(products, "figures", lambda *args: [])
+    monkeypatch.setattr(products, "live_views", lambda *args: None)
 
 
 def test_every_product_is_there_and_opens(tiny, done):

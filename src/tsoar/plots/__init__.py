@@ -4,8 +4,11 @@ No pyplot, no global settings, nothing computed that is not a product already. `
 a figure shows, what to look for and what would be wrong.
 """
 
+from tsoar.plots.background import background, one_over_f_masks
 from tsoar.plots.captions import CAPTIONS
+from tsoar.plots.centroids import centroids, centroids_on_image, start_profiles, trace_splines
 from tsoar.plots.clock import clock_psd, clocking
+from tsoar.plots.curves import light_curves, outliers, spectra_closeup
 from tsoar.plots.detector import group_differences, saturated, slope_image
 from tsoar.plots.dq import dq_map, jump_map, jump_sweep, special_pixels
 from tsoar.plots.frames import before_after, column_profile, groups, saturation_reference, wavelength_map
@@ -18,7 +21,10 @@ from tsoar.plots.traces import apertures, trace_motion, traces_on_image
 __all__ = [
     "CAPTIONS",
     "apertures",
+    "background",
     "before_after",
+    "centroids",
+    "centroids_on_image",
     "clock_psd",
     "clocking",
     "column_profile",
@@ -28,7 +34,10 @@ __all__ = [
     "jump_map",
     "jump_sweep",
     "light_curve_image",
+    "light_curves",
     "linearity_check",
+    "one_over_f_masks",
+    "outliers",
     "ramp",
     "recovered_spectrum",
     "rms_binning",
@@ -38,7 +47,10 @@ __all__ = [
     "slope_image",
     "special_pixels",
     "spectra",
+    "spectra_closeup",
+    "start_profiles",
     "trace_motion",
+    "trace_splines",
     "traces_on_image",
     "wavelength_map",
     "white_light",

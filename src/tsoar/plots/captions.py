@@ -130,13 +130,61 @@ CAPTIONS = {
         "above 1.1 (noise that is not accounted for) or below 0.9 (errors too large, or a correction that shrinks the "
         "data)."
     ),
+    "one_over_f_masks": (
+        "One group difference with column offsets taken out in three ways: the median of the whole column, the median of the "
+        "rows beside the traces, and as this run does it. Without the mask the column's median holds starlight, most where a "
+        "trace lies flat: the level of the sky then follows the star. Wrong: stripes that remain in the last panel, a level "
+        "that changes along the columns of the masked one, or bands beside the traces."
+    ),
+    "start_profiles": (
+        "The profile of orders 1 and 2 in the columns from which they are walked, and the maximum of the smoothed profile. The "
+        "two horns, 15 px apart and of unequal height, are the SOSS profile; smoothing merges them. Wrong: a single spike (a "
+        "hot pixel was taken for the star), a maximum on one horn, or another order in the window."
+    ),
+    "centroids": (
+        "Centroids walked column by column (the maximum of the smoothed profile), on the published model of the trace. Grey "
+        "columns were not measured, or not believed: another order or the edge is too near, or the order too faint. Wrong: "
+        "coloured points that leave the model by more than a few px, a walk that jumps to another order, or gaps in the "
+        "middle of order 1 (a field star or a bad column)."
+    ),
+    "centroids_on_image": (
+        "The same centroids on the slope image. Wrong: points off the light, on another order, or on a field star."
+    ),
+    "trace_splines": (
+        "How the trace follows what was measured: rows minus the published model. Dark grey points are midpoints between the "
+        "two edges of the profile, which the spline follows; light grey ones are centroids, which lie higher by definition "
+        "because the horns are unequal. Where nothing can be measured the trace keeps the model with the nearest offset. "
+        "Wrong: a spline that wiggles between points, points that scatter by more than 0.3 px, or a trace that leaves the "
+        "model by several px at its ends."
+    ),
+    "background": (
+        "The sky that is taken off: the template's shape with its step near column 700, scaled on either side of it. Below, "
+        "the image and the sky along the columns, both as medians of the rows outside the traces; the wings of the star lie "
+        "in the image. Wrong: a step that stays in the difference, a sky above the image, or a shape that does not follow."
+    ),
+    "spectra_closeup": (
+        "Order 1 in and out of the event, and close up about its deepest line: thin lines are single integrations. In the "
+        "event the whole spectrum is dimmer by the depth. Wrong: a line that moves between the two (trace motion, the star's "
+        "velocity), single spectra that cross the bundle (outliers), or a close-up without a bundle."
+    ),
+    "light_curves": (
+        "All light curves of orders 1 and 2 on top of each other, dark blue at short and yellow at long wavelengths, with "
+        "their median. Every curve has the same event; the spread is noise, larger at the faint end. Wrong: a fan that opens "
+        "with time (a drift with wavelength), single curves far outside (bad columns), or events at different times."
+    ),
+    "outliers": (
+        "The spectra after outliers were replaced: how far the furthest values of each column lie from the median spectrum "
+        "times the brightness of the integration, in units of their errors, with the places of what was replaced; right, how "
+        "many in which integration. Noise alone reaches 4 to 5. Wrong: columns that stand out in one integration only "
+        "(missed), whole regions beyond 6 (errors too small), or many replaced values in one integration or one column."
+    ),
     "recovered_spectrum": (
         "The planet's spectrum that least squares with the known light-curve shape recovers from the light curves, beside "
         "the one that was put into the simulation; below, the difference in units of its error. Wrong: points of many "
         "neighbours on one side (a bias: background, dilution, 1/f), or an rms far from 1 (errors that do not hold)."
     ),
     "white_light": (
-        "White light of orders 1 and 2 and of both together, normalised outside the event; right: the same close up. "
+        "White light of orders 1 and 2 and of both together, normalised outside the event (on paper, close up at the right). "
         "Open points are in or near the event, the band runs from first to fourth contact. The scatter outside the "
         "event, after a straight line, stands beside the claimed error. Wrong: a scatter more than 1.2 times the "
         "error (order 2: 1.35), a ramp, steps, or events that do not coincide."

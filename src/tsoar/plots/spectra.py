@@ -43,7 +43,7 @@ def spectra(data: xr.Dataset) -> Figure:
         wavelength = data["wavelength"].sel(order=order).values
         middle = nanmedian(flux, axis=0)
         lit = np.isfinite(wavelength) & np.isfinite(middle)
-        free = lit & _free(order, data, wavelength.size)
+        free = lit & free_columns(order, data, wavelength.size)
         if not free.any():
             continue
         colour = ORDER_COLOURS[order]
@@ -73,7 +73,7 @@ def spectra(data: xr.Dataset) -> Figure:
     return figure
 
 
-def _free(order: int, data: xr.Dataset, n: int) -> NDArray[np.bool_]:
+def free_columns(order: int, data: xr.Dataset, n: int) -> NDArray[np.bool_]:
     """Columns (x,) on which an order stands alone; every bin does."""
     first, last = FREE_COLUMNS[order] if "column" in data.dims else (0, n)
     return (np.arange(n) >= first) & (np.arange(n) < last)
@@ -89,7 +89,7 @@ def light_curve_image(curves: xr.Dataset, baseline: Baseline | None = None, *, o
     for order in orders:
         one = curves.sel(order=order)
         wavelength = one["wavelength"].values
-        free = _free(order, curves, wavelength.size) & np.isfinite(wavelength)
+        free = free_columns(order, curves, wavelength.size) & np.isfinite(wavelength)
         lit = np.flatnonzero(free & np.isfinite(one["flux"].values).any(axis=0))
         columns = np.arange(lit[0], lit[-1] + 1)
         columns = columns[np.isfinite(wavelength[columns])]

@@ -51,6 +51,13 @@ def verdict(value: float | None, unit: str, criterion: str, low: float, high: fl
     return {"value": float(f"{value:.6g}"), "unit": unit, "criterion": criterion, "verdict": word}
 
 
+def unjudged(value: float, unit: str, why: str) -> dict[str, Any]:
+    """A number without a criterion."""
+    measured = np.isfinite(value)
+    word = "not judged" if measured else "not measured"
+    return {"value": float(f"{value:.6g}") if measured else None, "unit": unit, "criterion": why, "verdict": word}
+
+
 def look(plan: Plan, recipe: Recipe, spectra: xr.Dataset, asked_baseline: str | None) -> Looks:
     """Light curves, white light and all numbers of diagnostics.json."""
     numbers = detector_numbers(recipe, spectra)
@@ -128,7 +135,7 @@ def series_numbers(out: Looks, time: F64) -> None:
         residual, freedom = detrend(time[mask], flux[mask], 1)
         scatter = float(np.sqrt(np.nansum(residual**2) / max(int(freedom), 1)))
         claimed = float(np.nanmedian(err[mask]))
-        out.numbers[f"white light, order {order}: scatter"] = verdict(PPM * scatter, "ppm", "no limit by itself", 0, np.inf)
+        out.numbers[f"white light, order {order}: scatter"] = unjudged(PPM * scatter, "ppm", "no limit by itself")
         limit = 1.2 if order == 1 else 1.35
         name = f"white light, order {order}: scatter over claimed"
         out.numbers[name] = verdict(scatter / claimed, "", f"below {limit}", 0, limit)

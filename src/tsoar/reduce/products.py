@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tsoar import flags, plots
@@ -16,12 +14,12 @@ from tsoar.io import datasets, rateints
 from tsoar.io.exposure import Exposure
 from tsoar.io.references import References
 from tsoar.reduce import finish
-from tsoar.reduce.calibrate import calibrate
-from tsoar.reduce.chain import Buffers, Recipe, detector_stage
+from tsoar.reduce.chain import Recipe
 from tsoar.reduce.looks import Looks, look
+from tsoar.reduce.pictures import figures, live_views
 from tsoar.reduce.plan import Plan
 from tsoar.reduce.stream import RateSums
-from tsoar.report.page import png, write_report
+from tsoar.report.page import Picture, png, write_report
 from tsoar.soss.subarrays import reference_pixels
 
 STATUS = {
@@ -81,6 +79,7 @@ def slopes_references(exposure: Exposure) -> tuple[Reference, Reference]:
 
 def write_all(
     exposure: Exposure,
+    references: References | None,
     plan: Plan,
     recipe: Recipe,
     series: dict[str, NDArray[Any]],
@@ -112,65 +111,45 @@ def write_all(
     facts = recipe.deep.facts | {"baseline": "none" if looks.baseline is None else looks.baseline.how}
     diagnostics = {"exposure": exposure.stem, "numbers": looks.numbers, "facts": facts, "notes": notes}
     datasets.write_json(diagnostics, out / "diagnostics.json")
-    drawn = [(name, png(figure)) for name, figure in figures(exposure, recipe, spectra, traces, looks)]
-    for name, data in drawn:
-        with datasets.atomic(out / "figures" / f"{name}.png") as part:
+    pictures = []
+    for drawn in figures(exposure, references, plan, recipe, spectra, traces, looks):
+        data = png(drawn.figure)
+        with datasets.atomic(out / "figures" / f"{drawn.name}.png") as part:
             part.write_bytes(data)
-    titled = [(name, TITLES[name], data, plots.CAPTIONS[name]) for name, data in drawn]
-    title = f"{exposure.header.get('TARGPROP') or exposure.header.get('TARGNAME') or exposure.stem}"[:LONGEST_TITLE]
-    write_report(out / "report.html", title=title, run=run_record, diagnostics=diagnostics, figures=titled, notes=notes)
+        pictures.append(Picture(drawn.stop, data, plots.CAPTIONS[drawn.caption], drawn.still))
+    write_report(
+        out / "report.html",
+        title=target(exposure),
+        run=run_record,
+        diagnostics=diagnostics,
+        pictures=pictures,
+        about=about(exposure, plan, looks),
+        live=live_views(spectra, looks),
+        notes=notes,
+    )
 
 
-TITLES = {
-    "group_differences": "Group differences before and after the 1/f correction",
-    "traces_on_image": "Traces",
-    "trace_motion": "Trace motion",
-    "apertures": "Apertures",
-    "spectra": "Spectra",
-    "light_curve_image": "Light curves",
-    "sensitivity": "Sensitivity: scatter over claimed error",
-    "white_light": "White light",
-    "white_psd": "Power spectrum of the white light",
-    "rms_binning": "Scatter against bin size",
-}
+def target(exposure: Exposure) -> str:
+    """What was observed, as the header says; the file's name where it does not."""
+    return str(exposure.header.get("TARGPROP") or exposure.header.get("TARGNAME") or exposure.stem)[:LONGEST_TITLE]
 
 
-def figures(
-    exposure: Exposure, recipe: Recipe, spectra: xr.Dataset, traces: xr.Dataset, looks: Looks
-) -> list[tuple[str, Figure]]:
-    """The figures of the report, in its order: (name of the plot function, figure)."""
-    image = recipe.deep.total
-    out: list[tuple[str, Figure]] = []
-    if recipe.calibration is not None and recipe.readout.n_groups > 1:
-        out.append(("group_differences", plots.group_differences(*differences_of(exposure, recipe), integration=0)))
-    out.append(("traces_on_image", plots.traces_on_image(image, traces)))
-    if spectra.sizes["integration"] > 1:
-        out.append(("trace_motion", plots.trace_motion(traces, looks.baseline)))
-    out.append(("apertures", plots.apertures(image, recipe.deep.trace, recipe.extract.radius)))
-    out.append(("spectra", plots.spectra(spectra)))
-    if looks.curves is not None:
-        out.append(("light_curve_image", plots.light_curve_image(looks.curves, looks.baseline)))
-    if looks.sensitivity is not None:
-        out.append(("sensitivity", plots.sensitivity(looks.sensitivity)))
-    if looks.white is not None:
-        out.append(("white_light", plots.white_light(looks.white, looks.baseline)))
-    if looks.psd is not None:
-        out.append(("white_psd", plots.white_psd(looks.psd)))
-    if looks.binning is not None:
-        out.append(("rms_binning", plots.rms_binning(looks.binning)))
-    return out
-
-
-def differences_of(exposure: Exposure, recipe: Recipe, integration: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Group differences (g - 1, y, x) [DN] of one integration before and after the 1/f correction."""
-    b = Buffers.make(recipe.readout)
-    assert recipe.calibration is not None
-    exposure.read_raw(integration, b.raw)
-    calibrate(b.raw, b.data, b.dq, recipe.calibration)
-    before = np.diff(b.data, axis=0)
-    after: list[NDArray[np.float32]] = []
-    detector_stage(recipe, b, lambda step: after.append(np.diff(b.data, axis=0)) if step == "one_over_f" else None)
-    return before, after[0]
+def about(exposure: Exposure, plan: Plan, looks: Looks) -> list[tuple[str, str]]:
+    """What the summary says of the exposure: name and text."""
+    header, readout, n = exposure.header, exposure.readout, exposure.n_integrations
+    rows = [("target", target(exposure)), ("exposure", exposure.stem)]
+    observed = [str(header[k]).strip() for k in ("DATE-OBS", "TIME-OBS") if header.get(k)]
+    programme = [f"{word} {header[k]}" for word, k in (("programme", "PROGRAM"), ("observation", "OBSERVTN")) if header.get(k)]
+    pi = [f"PI {header['PI_NAME']}"] if header.get("PI_NAME") else []
+    if observed or programme:
+        rows.append(("observed", ", ".join([" ".join(observed)] * bool(observed) + programme + pi)))
+    groups = f" of {readout.n_groups} groups ({readout.tgroup:g} s each)" if plan.kind == "uncal" else f", from {plan.kind}"
+    count = f"{n} integration{'s' if n > 1 else ''}{groups}, {readout.subarray}, {readout.filter}"
+    rows.append(("data", count + (f", {len(exposure.segments)} segments" if len(exposure.segments) > 1 else "")))
+    if n > 1:
+        rows.append(("length", f"{24 * float(np.ptp(exposure.time)) * n / (n - 1):.2f} h"))
+    rows.append(("event", "not looked for: one integration" if looks.baseline is None else looks.baseline.how))
+    return rows
 
 
 def average(rate: RateSums) -> dict[str, NDArray[Any]]:

@@ -236,7 +236,7 @@ class Job:
         start = clock()
         self.progress("writing products", 0, 1)
         run_record = provenance.record(self.plan, self.exposure, self.references, self.options)
-        products.write_all(self.exposure, self.plan, recipe, series, rate, self.out, self.options, run_record)
+        products.write_all(self.exposure, self.references, self.plan, recipe, series, rate, self.out, self.options, run_record)
         seconds["products"] = clock() - start
         run_record["performance"] = provenance.performance(seconds, self.exposure.n_integrations, self.workers)
         datasets.write_json(run_record, self.out / "run.json")

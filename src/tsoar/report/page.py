@@ -11,11 +11,16 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tsoar.io.datasets import write_text
+from tsoar.report.style import STYLE
+from tsoar.report.tour import TOUR, Stop, left_out, numbers_at, stop_of, summary_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,62 +30,27 @@ LEGIBLE = 680
 """on a narrow screen a figure is not shown smaller than this but scrolls sideways [px]"""
 HARMLESS = {c: "\ufffd" for c in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 """control characters and those that turn the direction of text round, which names of files may hold"""
+LARGE = 150_000
+"""figures above this size are carried as WebP [bytes]"""
 SIGNS = {"good": "✓", "look here": "!", "bad": "✗"}
 
-STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 1rem; background: #fff; color: #1a1a1a;
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0; }
-h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
-a { color: #0b4f9e; }
-nav ul { margin: .5rem 0; padding-left: 1.2rem; columns: 20rem; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #d5d5d5; }
-thead th { border-bottom: 2px solid #555; }
-tbody th { font-weight: 600; }
-.facts tbody th { width: 13rem; }
-.value { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.verdict { white-space: nowrap; font-weight: 600; }
-.good { color: #14601f; } .look { color: #7a4a00; } .bad { color: #a01212; }
-code { font: .85em ui-monospace, monospace; }
-figure { margin: 0; }
-.frame { overflow-x: auto; border: 1px solid #d5d5d5; }
-.frame img { display: block; height: auto; max-width: 100%; }
-figcaption, .note { color: #3a3a3a; margin: .4rem 0; }
-summary { cursor: pointer; padding: .4rem 0; }
-@media (max-width: 45rem) {
-  .frame img { max-width: none; width: var(--legible); }
-  .numbers thead { position: absolute; left: -999rem; }
-  .numbers tr { display: grid; grid-template-columns: 1fr auto; border-bottom: 1px solid #d5d5d5; padding: .4rem 0; }
-  .numbers th, .numbers td { border: 0; padding: 0 .3rem 0 0; }
-  .numbers .criterion { order: 1; color: #3a3a3a; }
-  .numbers .verdict { order: 1; text-align: right; }
-  .numbers .value { text-align: right; }
-  .facts tbody th { width: 7rem; }
-}
-@media print {
-  body { max-width: none; padding: 0; font-size: 10pt; }
-  nav { display: none; }
-  figure, tr { break-inside: avoid; }
-  h2 { break-after: avoid; }
-  .frame { overflow: visible; border: 0; }
-  .frame img { max-width: 100%; width: auto; max-height: 22cm; }
-}
-"""
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure at a stop of the tour."""
+
+    stop: str
+    """anchor of the stop (`tsoar.report.tour`)"""
+    data: bytes
+    """PNG, see `png`"""
+    caption: str
+    still: bool = False
+    """a view shows the same: for print and for readers without scripts, where the stop has one"""
 
 
-def write_report(
-    path: Path,
-    *,
-    title: str,
-    run: Mapping[str, Any],
-    diagnostics: Mapping[str, Any],
-    figures: Sequence[tuple[str, str, bytes, str]],
-    notes: Iterable[str] = (),
-) -> None:
-    """Write the page.
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Interactive views: an element for each stop that has one, and the scripts that fill them. Trusted as they are."""
 
     Parameters
     ----------
@@ -93,6 +63,15 @@ def write_report(
     """
     text = page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes)
     write_text(text.translate(HARMLESS), path)
+    elements: Mapping[str, str]
+    scripts: str
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """what to do there, a sentence each"""
+
+
+def write_report(path: Path, **content: Any) -> None:
+    """Write the page; parameters as for `page`."""
+    write_text(page(**content), path)
 
 
 def page(
@@ -100,19 +79,35 @@ def page(
     title: str,
     run: Mapping[str, Any],
     diagnostics: Mapping[str, Any],
-    figures: Sequence[tuple[str, str, bytes, str]],
+    pictures: Sequence[Picture] = (),
+    about: Iterable[tuple[str, str]] = (),
+    live: Live | None = None,
     notes: Iterable[str] = (),
 ) -> str:
-    """The page as text; parameters as for `write_report`."""
+    """The page as text.
+
+    Parameters
+    ----------
+    title : what was reduced.
+    run : as in run.json; ``performance`` is left out, because it differs from run to run.
+    diagnostics : as in diagnostics.json: ``numbers`` by name, each with value, unit, criterion, verdict; ``facts``.
+    pictures : in the order in which they are shown at their stop.
+    about : name and text of what the summary says of the exposure.
+    live : interactive views; where there is one, pictures of that stop are for print and for readers without scripts.
+    notes : what the reader must know, one sentence each.
+    """
+    numbers = diagnostics.get("numbers", {})
+    chosen = summary_of(numbers)
+    rest = f'<p class="note">The other {len(numbers) - len(chosen)} numbers stand where they are measured, below.</p>'
+    told = "".join(f'<p class="note">Note: {escape(note)}</p>' for note in notes)
     sections = [
-        ("run", "What was run on what", run_table(run)),
-        ("numbers", "Numbers", number_table(diagnostics)),
-        *((anchor, name, figure_block(figure, caption)) for anchor, name, figure, caption in figures),
-        ("settings", "Settings and facts", settings_block(run, diagnostics)),
-    ]
+        ("summary", "Summary", fact_table((name, escape(text)) for name, text in about)
+         + told + number_table(diagnostics, chosen, links=True) + (rest if len(numbers) > len(chosen) else "")),
+        *((stop.anchor, stop.title, html) for stop in TOUR if (html := stop_block(stop, run, diagnostics, pictures, live))),
+        ("provenance", "Provenance", run_table(run) + settings_block(run, diagnostics)),
+    ]  # fmt: skip
     contents = "".join(f'<li><a href="#{escape(a)}">{escape(name)}</a></li>' for a, name, _ in sections)
     body = "\n".join(f'<section id="{escape(a)}"><h2>{escape(name)}</h2>\n{html}</section>' for a, name, html in sections)
-    told = "".join(f'<p class="note">Note: {escape(note)}</p>' for note in notes)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -123,16 +118,37 @@ def page(
 </head>
 <body>
 <header><h1>{escape(title)}</h1>
-<p>NIRISS/SOSS time series {escape(str(run.get("exposure", "")))}, reduced with tsoar {escape(str(run.get("tsoar", "")))}.
-{verdict_sentence(diagnostics)}</p>
-{told}</header>
+<p>NIRISS/SOSS time series {escape(str(run.get("exposure", "")))}, reduced with tsoar {escape(str(run.get("tsoar", "")))}.</p>
+<p class="verdicts">{verdict_sentence(diagnostics)}</p></header>
 <nav aria-label="Contents"><ul>{contents}</ul></nav>
 <main>
 {body}
 </main>
-</body>
+{live.scripts if live else ""}</body>
 </html>
 """
+
+
+def stop_block(
+    stop: Stop, run: Mapping[str, Any], diagnostics: Mapping[str, Any], pictures: Iterable[Picture], live: Live | None
+) -> str:
+    """A stop of the tour as HTML: what happens, its numbers, the view, the figures; '' when there is nothing to show."""
+    names = numbers_at(stop.anchor, diagnostics.get("numbers", {}))
+    view = live.elements.get(stop.anchor, "") if live else ""
+    here = [p for p in pictures if p.stop == stop.anchor]
+    figures = "".join(
+        f'<div class="still">{figure_block(p.data, p.caption)}</div>\n' if view and p.still else figure_block(p.data, p.caption)
+        for p in here
+    )
+    steps = run.get("steps", [])
+    gone = '<p class="note">This step was left out.</p>\n' if steps and left_out(stop, steps) else ""
+    if not (names or figures or gone):
+        return ""
+    if view and live is not None:
+        hint = live.hints.get(stop.anchor, "")
+        view = f'<div class="alive">{f"<p class=note>{escape(hint)}</p>" if hint else ""}{view}</div>\n'
+    table = number_table(diagnostics, names) if names else ""
+    return f'<p class="lead">{escape(stop.lead)}</p>\n{gone}{table}{view}{figures}'
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
@@ -164,14 +180,22 @@ def number_rows(diagnostics: Mapping[str, Any]) -> list[tuple[str, str, str, str
 
 
 def verdict_sentence(diagnostics: Mapping[str, Any]) -> str:
-    """How many numbers are good, and the names of those that are not."""
+    """How many of the numbers that have a criterion are good, and the names of those that are not."""
     rows = number_rows(diagnostics)
-    parts = [f"{sum(row[3] == 'good' for row in rows)} of {len(rows)} numbers are good."]
+    judged = sum(row[3] in SIGNS for row in rows)
+    parts = [f"{sum(row[3] == 'good' for row in rows)} of {judged} numbers with a criterion are good."]
     for verdict, words in (("bad", "Bad"), ("look here", "Look here")):
         names = [row[0] for row in rows if row[3] == verdict]
         if names:
-            parts.append(f"{words}: {', '.join(spaced(name) for name in names)}.")
+            style = {"bad": "bad", "look here": "look"}[verdict]
+            parts.append(f'<span class="{style}">{words}: {", ".join(map(linked, names))}.</span>')
     return " ".join(parts)
+
+
+def linked(name: str) -> str:
+    """The name of a number, leading to the stop where it is measured."""
+    anchor = stop_of(name)
+    return f'<a href="#{escape(anchor)}">{spaced(name)}</a>' if anchor else spaced(name)
 
 
 def spaced(name: str) -> str:
@@ -179,14 +203,15 @@ def spaced(name: str) -> str:
     return escape(name.replace("_", " "))
 
 
-def number_table(diagnostics: Mapping[str, Any]) -> str:
-    """The numbers as a table; the verdict is a sign and a word, not a colour alone."""
+def number_table(diagnostics: Mapping[str, Any], names: Iterable[str] | None = None, *, links: bool = False) -> str:
+    """The numbers of these names (all) as a table; the verdict is a sign and a word, not a colour alone."""
+    found = {row[0]: row for row in number_rows(diagnostics)}
     rows = []
-    for name, value, criterion, verdict in number_rows(diagnostics):
+    for name, value, criterion, verdict in (found[n] for n in (found if names is None else names)):
         style = {"good": "good", "look here": "look", "bad": "bad"}.get(verdict, "")
         shown = f'{SIGNS.get(verdict, "–")} <span class="word">{escape(verdict)}</span>' if verdict else ""
         rows.append(
-            f'<tr><th scope="row">{spaced(name)}</th><td class="value">{escape(value)}</td>'
+            f'<tr><th scope="row">{linked(name) if links else spaced(name)}</th><td class="value">{escape(value)}</td>'
             f'<td class="criterion">{escape(criterion)}</td><td class="verdict {style}">{shown}</td></tr>\n'
         )
     head = "".join(f'<th scope="col">{h}</th>' for h in ("number", "value", "criterion", "verdict"))
@@ -266,19 +291,40 @@ def short(value: Any) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG, the same bytes every time (no name or version of the program inside)."""
+    """A figure as PNG, the same bytes every time (no name, version or date inside).
+
+    Laid out and drawn once: `savefig` draws everything a second time for the layout, which doubles the time of a report.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(buffer, format="png", dpi=(DPI, DPI), compress_level=4)
     return buffer.getvalue()
+
+
+def for_the_page(data: bytes) -> tuple[str, bytes]:
+    """Kind and bytes of a PNG as the page carries it: images of noise as WebP, a sixth of the size, where Pillow can."""
+    from PIL import Image, features
+
+    if len(data) < LARGE or not features.check("webp"):
+        return "png", data
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(data)).save(buffer, format="webp", quality=88, method=1)
+    return "webp", buffer.getvalue()
 
 
 def figure_block(data: bytes, caption: str) -> str:
     """A figure with its caption, inside the page; it scrolls sideways on a narrow screen rather than shrink."""
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))  # IHDR of the PNG
-    image = base64.b64encode(data).decode("ascii")
+    kind, small = for_the_page(data)
+    image = base64.b64encode(small).decode("ascii")
     return (
         f'<figure><div class="frame" tabindex="0" role="group" aria-label="figure">'
         f'<img alt="{escape(caption)}" width="{width}" height="{height}" '
-        f'style="--legible: {min(width, LEGIBLE)}px" src="data:image/png;base64,{image}"></div>\n'
+        f'style="--legible: {min(width, LEGIBLE)}px" src="data:image/{kind};base64,{image}"></div>\n'
         f"<figcaption>{escape(caption)}</figcaption></figure>\n"
     )

@@ -12,6 +12,7 @@ Two definitions of a trace, which differ by up to 1 px because the SOSS profile 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -369,3 +370,48 @@ def _half_maximum(profiles: F32, s: F64) -> tuple[F64, F64, F64]:
             place = s[inn] + (high - half) / (high - low) * (s[out] - s[inn])
         edges.append(np.where(found, place, np.nan))
     return (edges[0] + edges[1]) / 2, edges[1] - edges[0], height
+
+
+class StartProfile(NamedTuple):
+    """The profile from which an order is walked."""
+
+    column: int
+    rows: NDArray[np.int64]
+    """(n,) [px]"""
+    flux: F32
+    """(n,) as measured, bad pixels bridged; 0 where another order is nearer"""
+    smooth: F32
+    """(n,) after the Gaussian"""
+    centre: float
+    """[px] its maximum, by a parabola through the three highest points"""
+
+
+def start_profile(
+    image: F32, good: NDArray[np.bool_], expected: F64, order: int, params: CentroidParams = CentroidParams()
+) -> StartProfile | None:
+    """Where `centroids` starts to walk an order (index 0, 1, 2), and what it sees there; None where it cannot.
+
+    image (y, x) without sky; good (y, x); expected (3, x), as there.
+    """
+    nx = expected.shape[1]
+    reach, half = int(np.ceil(3 * params.sigma)), round(params.radius) + int(np.ceil(3 * params.sigma))
+    walk = np.isfinite(expected[order]) & _apart(expected, order, params.separation)
+    if not walk.any():
+        return None
+    low, high = _territory(expected, order)
+    band, first, seen = np.zeros((nx, 2 * half + 1), np.float32), np.empty(nx, np.int64), np.empty(nx, np.bool_)
+    image, good = np.ascontiguousarray(image, np.float32), np.ascontiguousarray(good)
+    _straighten(image, good, expected[order], walk, low, high, half, band, first, seen)
+    column = _start(band, seen, half)
+    if column < 0:
+        return None
+    gauss = np.exp(-0.5 * (np.arange(-reach, reach + 1) / params.sigma) ** 2)
+    smooth = np.convolve(band[column], gauss / gauss.sum(), mode="same").astype(np.float32)
+    inner = np.abs(np.arange(2 * half + 1) - half) <= params.radius
+    k = int(np.argmax(np.where(inner, smooth, -np.inf)))
+    centre = float(first[column] + k)
+    if 0 < k < 2 * half:
+        before, here, after = (float(v) for v in smooth[k - 1 : k + 2])
+        bend = before - 2 * here + after
+        centre += 0.5 * (before - after) / bend if bend < 0 else 0.0
+    return StartProfile(column, first[column] + np.arange(2 * half + 1), band[column].copy(), smooth, centre)
