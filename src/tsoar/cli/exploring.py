@@ -43,8 +43,9 @@ def explore(
     """
     set_verbosity(ctx, quiet, verbose)
     from tsoar.explorer.app import application
-    from tsoar.explorer.opening import inputs_of, is_run, open_run, open_session, read_record
+    from tsoar.explorer.opening import inputs_of, is_run, open_run, read_record
     from tsoar.explorer.server import serve
+    from tsoar.explorer.session import open_session
 
     first = Path(paths[0])
     if is_run(first):

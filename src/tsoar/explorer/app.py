@@ -25,15 +25,18 @@ from bokeh.models import (
 from jinja2 import Template
 
 from tsoar.errors import TsoarError
-from tsoar.explorer.session import LABELS, ORDERS, Knobs, Session
+from tsoar.explorer.session import LABELS, ORDERS, Knobs, Session, View
 from tsoar.explorer.views import CurveView, FrameView, ProfileView, RampView, SpectrumView, listed, norm_of
 
-VIEWS = ("after", "before", "change")
+VIEWS: tuple[View, ...] = ("after", "before", "change")
 ABOUT_DIFFERENCES = ("one_over_f", "jump")
 """steps that are judged on differences of groups, and shown as such when chosen"""
 FITTED = ("one_over_f", "jump", "ramp_fit")
 """steps whose values are those the ramp fit is about, but for flags"""
+NEAR = 0.02
+"""a click this close to an order's light is meant for it [um]"""
 MARKED = {"": "nothing", "JUMP_DET": "JUMP_DET", "SATURATED": "SATURATED", "DO_NOT_USE": "DO_NOT_USE"}
+FOLD = InlineStyleSheet(css=".bk-input-group.bk-inline { flex-wrap: wrap; gap: 2px 12px; }")
 STACK = InlineStyleSheet(css=":host { flex-wrap: wrap; gap: 4px 16px; }")
 """what stands in a row goes below where the window is narrow"""
 
@@ -82,6 +85,7 @@ class Page:
         self.spectrum, self.curve = SpectrumView.make(), CurveView.make()
         self._connect()
         self.everything()
+        self.stepped()
 
     # -- what there is to touch ----------------------------------------------------------------------------------------
 
@@ -104,11 +108,15 @@ class Page:
         self.threshold = Spinner(
             value=knobs.threshold, low=0.5, high=1000, step=0.25, title="jump threshold [sigma]", name="threshold", width=150
         )
-        self.radius = Spinner(value=knobs.radius, low=2, high=top, step=0.5, title="aperture radius [px]", name="radius", width=150)
+        self.radius = Spinner(
+            value=knobs.radius, low=2, high=top, step=0.5, title="aperture radius [px]", name="radius", width=150
+        )
         self.threshold.disabled = not s.skippable
         labels = [LABELS[step] for step in s.skippable]
         skipped = [k for k, step in enumerate(s.skippable) if step in knobs.skip]
-        self.skip = CheckboxGroup(labels=labels, active=skipped, inline=True, name="skip", sizing_mode="stretch_width")
+        self.skip = CheckboxGroup(
+            labels=labels, active=skipped, inline=True, name="skip", sizing_mode="stretch_width", stylesheets=[FOLD]
+        )
         self.reset = Button(label="as in the run", name="reset", width=120)
         self.order = RadioButtonGroup(labels=[f"order {o}" for o in ORDERS], active=0, name="order")
         w = s.wavelength
@@ -142,10 +150,17 @@ class Page:
         for choice, name in ((self.order, "active"), (self.wavelength, "value"), (self.columns, "value")):
             on(choice, name, self.curved)
         self.reset.on_click(lambda: self.guarded(self.as_in_the_run))
-        self.frame.figure.on_event(Tap, lambda event: self.guarded(lambda: self.picked(event)))
-        for p in (self.spectrum.figure, self.spectrum.change):
-            p.on_event(Tap, lambda event: self.guarded(lambda: self.wavelength_picked(event)))
-        self.curve.figure.on_event(Tap, lambda event: self.guarded(lambda: self.integration_picked(event)))
+        self._on_click(self.frame.figure, self.picked)
+        self._on_click(self.spectrum.figure, self.wavelength_picked)
+        self._on_click(self.curve.figure, lambda x, y: self.integration_picked(x))
+
+    def _on_click(self, p: Any, then: Callable[[float, float], None]) -> None:
+        def clicked(event: Tap) -> None:
+            if event.x is not None and event.y is not None:
+                x, y = event.x, event.y
+                self.guarded(lambda: then(x, y))
+
+        p.on_event(Tap, clicked)
 
     def guarded(self, then: Callable[[], None]) -> None:
         """Do something; send everything it changed at once; what the user can mend is said on the page."""
@@ -233,7 +248,8 @@ class Page:
         """Another pixel."""
         step = self.step.value
         ramp = self.session.ramp(self.i, self.y, self.x, step, self.knobs)
-        self.ramp.show(ramp, self.y, self.x, LABELS[step], step in FITTED)
+        label = "" if step in ("raw", "ramp_fit") else LABELS[step]
+        self.ramp.show(ramp, self.y, self.x, label, step in FITTED)
         self.words.text = listed(ramp.lines, f"Flags of row {self.y}, column {self.x}")
 
     def traced(self) -> None:
@@ -260,10 +276,10 @@ class Page:
 
     # -- clicks --------------------------------------------------------------------------------------------------------
 
-    def picked(self, event: Tap) -> None:
+    def picked(self, across: float, up: float) -> None:
         """A pixel of the frame: its ramp, its column, and the light curve of the trace it lies on."""
         ny, nx = self.session.exposure.readout.shape
-        x, y = round(event.x), round(event.y)
+        x, y = round(across), round(up)
         if not (0 <= x < nx and 0 <= y < ny):
             return
         self.x, self.y = x, y
@@ -273,37 +289,31 @@ class Page:
             away = np.abs(self.session.recipe.deep.trace[:, x] - y)
         near = [o for o in ORDERS if away[o - 1] <= self.knobs.radius and np.isfinite(self.session.wavelength[o - 1, x])]
         if near:
-            self.go_to(min(near, key=lambda o: away[o - 1]), float(self.session.wavelength[near[0] - 1, x]), x)
+            self.go_to(min(near, key=lambda o: float(away[o - 1])), x)
 
-    def wavelength_picked(self, event: Tap) -> None:
+    def wavelength_picked(self, wavelength: float, flux: float) -> None:
         """A wavelength of the spectrum: the light curve of the order drawn nearest to the click."""
-        r = self.session.reduced(self.i, self.knobs)
-        best, order, column_ = np.inf, 0, 0
+        drawn: dict[float, tuple[int, int]] = {}
         for o in ORDERS:
-            w = self.session.wavelength[o - 1]
-            if not np.nanmin(w, initial=np.inf) <= event.x <= np.nanmax(w, initial=-np.inf):
+            if not np.isfinite(self.session.wavelength[o - 1]).any():
                 continue
-            x = self.session.column_of(event.x, o)
-            flux = r.flux[o - 1, x]
-            if not flux > 0:
-                continue
-            distance = abs(np.log(flux / event.y)) if event.y > 0 else float(o)
-            if distance < best:
-                best, order, column_ = distance, o, x
-        if order:
-            self.go_to(order, float(self.session.wavelength[order - 1, column_]), column_)
+            x = self.session.column_of(wavelength, o)
+            there = self.spectrum.value(o, x)
+            if there > 0 and flux > 0 and abs(self.session.wavelength[o - 1, x] - wavelength) < NEAR:
+                drawn[abs(np.log(there / flux))] = (o, x)
+        if drawn:
+            self.go_to(*drawn[min(drawn)])
 
-    def go_to(self, order: int, wavelength: float, x: int) -> None:
-        """Show the light curve of an order and wavelength; the controls follow."""
-        wavelength = float(self.session.wavelength[order - 1, x]) if np.isfinite(wavelength) else wavelength
+    def go_to(self, order: int, x: int) -> None:
+        """Show the light curve of an order and column; the controls follow."""
         self.order.active = ORDERS.index(order)
-        self.wavelength.value = round(wavelength, 4)
+        self.wavelength.value = round(float(self.session.wavelength[order - 1, x]), 4)
 
-    def integration_picked(self, event: Tap) -> None:
+    def integration_picked(self, hour: float) -> None:
         """A point of the light curve: that integration."""
         hours = np.asarray(self.curve.source.data["x"], np.float64)
         if hours.size:
-            self.integration.value = int(np.argmin(np.abs(hours - event.x)))
+            self.integration.value = int(np.argmin(np.abs(hours - hour)))
             self.everything()
 
     # -- how it is laid out --------------------------------------------------------------------------------------------
@@ -326,23 +336,27 @@ class Page:
             return row(*children, sizing_mode="stretch_width", stylesheets=[STACK])
 
         half: dict[str, Any] = {"sizing_mode": "stretch_width", "min_width": 340}
-        ramp = column(self.ramp.figure, self.ramp.residual, self.words, **half)
-        skip = Div(text="leave out", width=60)
+        ramp = column(self.ramp.title, self.ramp.figure, self.ramp.residual, self.words, **half)
+        profile = column(self.profile.title, self.profile.figure, **half)
         parts = [
             title,
             self.trouble,
             side_by_side(self.integration, self.group),
             side_by_side(self.step, column(self.view, self.difference), self.marked, self.traces),
+            self.frame.title,
             self.frame.figure,
-            side_by_side(ramp, column(self.profile.figure, **half)),
+            side_by_side(ramp, profile),
             heading("Another setting, this integration"),
             side_by_side(self.threshold, self.radius, self.reset),
-            side_by_side(skip, self.skip),
+            Div(text="leave out"),
+            self.skip,
             self.numbers,
+            self.spectrum.title,
             self.spectrum.figure,
             self.spectrum.change,
             heading("Light curve"),
             side_by_side(self.order, self.wavelength, self.columns),
+            self.curve.title,
             self.curve.figure,
         ]
         return column(*parts, sizing_mode="stretch_width", name="page")
@@ -358,5 +372,3 @@ def application(session: Session) -> Callable[[Document], None]:
         doc.add_root(page.layout())
 
     return fill
-
-

@@ -38,7 +38,9 @@ def read_record(out: Path) -> dict[str, Any]:
         For a folder that is not there, or not that of a finished run.
     """
     if not out.is_dir():
-        raise InputError(f"{out}: no such folder; expected that of a finished run, or the uncal files of an exposure with --refs")
+        raise InputError(
+            f"{out}: no such folder; expected that of a finished run, or the uncal files of an exposure with --refs"
+        )
     if not is_run(out):
         raise InputError(
             f"{out}: no {RECORD} in this folder, so not that of a finished run; expected one that tsoar run has finished, or "
@@ -98,7 +100,8 @@ def references_of(record: dict[str, Any], out: Path, exposure: Exposure) -> Refe
     gone = [recorded[kind] for kind, path in paths.items() if path is None]
     if gone:
         raise InputError(f"{', '.join(gone)}: no longer there (so {out / RECORD} has it); give the references with --refs DIR")
-    return references(None, exposure=exposure, **{k: p for k, p in paths.items() if p is not None})
+    given: dict[str, Any] = {kind: path for kind, path in paths.items() if path is not None}
+    return references(None, exposure=exposure, **given)
 
 
 def differences(record: dict[str, Any], exposure: Exposure, refs: References | None) -> list[str]:

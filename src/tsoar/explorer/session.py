@@ -32,6 +32,7 @@ from tsoar.reduce.plan import CALIBRATION, make_plan
 from tsoar.reduce.run import Job, Progress, Result
 from tsoar.reduce.save import calibrated
 from tsoar.reduce.stream import Scratch
+from tsoar.series.lightcurves import FREE_COLUMNS
 from tsoar.soss.wavelength import wavelengths
 
 RAW_STEPS = ("raw", *CALIBRATION, "one_over_f", "jump", "ramp_fit")
@@ -113,7 +114,7 @@ class Frame:
 class Ramp:
     """One pixel of one integration."""
 
-    time: F64
+    time: NDArray[np.floating]
     """(g,) end of each group, from the start of the integration [s]"""
     before: F32
     """(g,) before the step [DN]"""
@@ -176,10 +177,10 @@ class Change:
     """(3, x) the same in units of the error"""
 
     def lines(self) -> list[str]:
-        """The numbers, in words."""
+        """The numbers, in words, of orders 1 and 2 where they stand free."""
         out = [f"{self.now.n_jumps} jump flags (pixels × groups); with the run's settings {self.run.n_jumps}"]
         for o in (0, 1):
-            r, s = self.ratio[o], self.sigmas[o]
+            r, s = (v[o, slice(*FREE_COLUMNS[o + 1])] for v in (self.ratio, self.sigmas))
             use = np.isfinite(r) & np.isfinite(s)
             if not use.any():
                 continue
@@ -419,13 +420,13 @@ class Session:
         slope, err, bits = float(r.slope[y, x]), float(r.err[y, x]), int(r.dq[y, x])
         if not r.late:
             nothing = np.empty(0, np.float32)
-            told = tuple(words.of_pixel(bits)) or ("no flags",)
-            return Ramp(np.empty(0), nothing, nothing, np.empty(0, np.uint8), np.empty(0), (), slope, err, told)
+            named = tuple(words.of_pixel(bits)) or ("no flags",)
+            return Ramp(np.empty(0), nothing, nothing, np.empty(0, np.uint8), np.empty(0), (), slope, err, named)
         shown = "jump" if step == "ramp_fit" else step
         after, before = self.stage(i, shown, knobs), self.before(i, shown, knobs)
         final = r.late["jump"]
         values, dq = final.data[:, y, x].astype(np.float64), final.groupdq[:, y, x]
-        seconds = self.exposure.readout.tgroup * np.arange(1, values.size + 1)
+        seconds = self.exposure.readout.tgroup * np.arange(1.0, values.size + 1)
         pieces = pieces_of(dq)
         fit = np.full(values.size, np.nan)
         if np.isfinite(slope):

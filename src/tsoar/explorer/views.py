@@ -18,13 +18,14 @@ from bokeh.models import (
     ColumnDataSource,
     CrosshairTool,
     CustomJSHover,
+    Div,
     FixedTicker,
     HoverTool,
     LinearColorMapper,
     Range1d,
     Span,
 )
-from bokeh.plotting import figure
+from bokeh.plotting import figure as Figure
 from matplotlib.colors import AsinhNorm, Normalize, to_hex
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from tsoar import flags
 from tsoar.blocks import F32, F64
 from tsoar.explorer.session import Change, Frame, LightCurve, Profile, Ramp
 from tsoar.plots.style import ORDER_COLOURS, bright_norm, centred_limits, noise_limits, robust_limits
+from tsoar.series.lightcurves import FREE_COLUMNS
 
 NOW, BEFORE, PICKED = "#0072B2", "#8c8c8c", "#D55E00"
 FLAG_COLOURS = {"JUMP_DET": "#D55E00", "SATURATED": "#CC79A7", "DO_NOT_USE": "#000000"}
@@ -47,9 +49,10 @@ EVERY = 8
 TOOLS = "pan,box_zoom,wheel_zoom,reset,save"
 
 
-def new_figure(height: int, x: str, y: str, **more: Any) -> figure:
+def new_figure(name: str, height: int, x: str, y: str, **more: Any) -> Figure:
     """A figure as wide as the page allows; scrolling the page does not zoom it."""
-    p = figure(
+    p = Figure(
+        name=name,
         height=height,
         sizing_mode="stretch_width",
         min_width=300,
@@ -62,11 +65,22 @@ def new_figure(height: int, x: str, y: str, **more: Any) -> figure:
         **more,
     )
     p.toolbar.logo = None
-    p.title.text_font_size = "12px"
-    p.title.text_font_style = "normal"
     p.grid.grid_line_color = "#ececec"
     p.axis.axis_label_text_font_style = "normal"
     return p
+
+
+def title(name: str) -> Div:
+    """What stands over a figure; unlike Bokeh's own it breaks where the window is narrow."""
+    return Div(name=f"{name} title", sizing_mode="stretch_width", styles={"font-size": "12px", "color": "#1a1a1a"})
+
+
+def plain_legend(p: Figure, location: str) -> None:
+    """A legend that does not hide the data; a click on an entry hides its curve."""
+    p.legend.location = location
+    p.legend.label_text_font_size = "11px"
+    p.legend.background_fill_alpha = 0.7
+    p.legend.click_policy = "hide"
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------
@@ -124,7 +138,8 @@ def flag_script() -> str:
 class FrameView:
     """The frame, with flagged pixels, traces and the pixel that was picked."""
 
-    figure: figure
+    title: Div
+    figure: Figure
     source: ColumnDataSource
     flagged: ColumnDataSource
     traces: ColumnDataSource
@@ -137,7 +152,9 @@ class FrameView:
     def make(cls, shape: tuple[int, int]) -> FrameView:
         """An empty frame of ``shape`` (rows, columns)."""
         ny, nx = shape
-        p = new_figure(330, "column [px]", "row [px]", x_range=Range1d(-0.5, nx - 0.5), y_range=Range1d(-0.5, ny - 0.5))
+        p = new_figure(
+            "frame", 330, "column [px]", "row [px]", x_range=Range1d(-0.5, nx - 0.5), y_range=Range1d(-0.5, ny - 0.5)
+        )
         p.grid.visible = False
         source = ColumnDataSource({"image": [], "value": [], "dq": []})
         colours = palette("viridis")
@@ -166,7 +183,7 @@ class FrameView:
         )
         p.add_layout(bar, "below")
         p.add_tools(hover)
-        return cls(p, source, flagged, traces, picked, mapper, bar, column)
+        return cls(title("frame"), p, source, flagged, traces, picked, mapper, bar, column)
 
     def show(self, frame: Frame, marked: str = "", norm: Normalize | None = None) -> None:
         """Draw a frame; ``marked`` names the flag whose pixels are marked ("": none)."""
@@ -189,7 +206,7 @@ class FrameView:
                 some = np.linspace(0, y.size - 1, MOST_MARKS).astype(int)
                 y, x = y[some], x[some]
         self.flagged.data = {"x": x, "y": y, "colour": [FLAG_COLOURS.get(marked, PICKED)] * x.size}
-        self.figure.title.text = told
+        self.title.text = escape(told)
 
     def pick(self, y: int, x: int) -> None:
         """Mark the pixel and its column."""
@@ -216,8 +233,9 @@ class FrameView:
 class RampView:
     """A pixel's ramp before and after a step, above its first group, and what the fit leaves."""
 
-    figure: figure
-    residual: figure
+    title: Div
+    figure: Figure
+    residual: Figure
     before: ColumnDataSource
     after: ColumnDataSource
     fit: ColumnDataSource
@@ -226,38 +244,42 @@ class RampView:
     @classmethod
     def make(cls) -> RampView:
         """Empty."""
-        p = new_figure(250, "time since the start of the integration [s]", "above its first group [DN]")
+        p = new_figure("ramp", 250, "time since the start of the integration [s]", "above its first group [DN]")
         before, after = (ColumnDataSource({"x": [], "y": [], "flags": []}) for _ in range(2))
         fit = ColumnDataSource({"x": [], "y": []})
         left = ColumnDataSource({"x": [], "y": [], "colour": [], "flags": []})
         p.line("x", "y", source=before, color=BEFORE, line_dash="dotted", line_width=2)
-        was = p.scatter("x", "y", source=before, marker="square", size=7, fill_color="white", line_color=BEFORE, legend_label="before")
+        was = p.scatter(
+            "x", "y", source=before, marker="square", size=7, fill_color="white", line_color=BEFORE, legend_label="before"
+        )
         p.multi_line("x", "y", source=fit, color=PICKED, line_width=2, legend_label="fit")
         now = p.scatter("x", "y", source=after, size=8, color=NOW, legend_label="after")
-        p.legend.location = "top_left"
-        p.legend.label_text_font_size = "11px"
-        p.legend.background_fill_alpha = 0.7
-        q = new_figure(130, "time since the start of the integration [s]", "data − fit [DN]", x_range=p.x_range)
+        plain_legend(p, "top_left")
+        q = new_figure("residual", 130, "time since the start of the integration [s]", "data − fit [DN]", x_range=p.x_range)
         q.toolbar_location = None
         q.add_layout(Span(location=0, dimension="width", line_color=PICKED))
         rest = q.scatter("x", "y", source=left, size=8, color="colour")
         tips = [("time [s]", "@x{0.0}"), ("DN", "@y{0.0}"), ("flags", "@flags")]
         p.add_tools(HoverTool(renderers=[was, now], tooltips=tips))
         q.add_tools(HoverTool(renderers=[rest], tooltips=tips))
-        return cls(p, q, before, after, fit, left)
+        return cls(title("ramp"), p, q, before, after, fit, left)
 
     def show(self, ramp: Ramp, y: int, x: int, label: str, fitted: bool) -> None:
-        """Draw; ``fitted``: the values shown are those the fit is about."""
-        title = f"row {y}, column {x}"
+        """Draw; ``label`` names the step, "" shows no before; ``fitted``: the values are those the fit is about."""
+        text = f"row {y}, column {x}"
         if np.isfinite(ramp.slope):
-            title += f": {ramp.slope:.2f} ± {ramp.slope_err:.2f} DN/s"
+            text += f": {ramp.slope:.2f} ± {ramp.slope_err:.2f} DN/s"
         else:
-            title += ": no slope"
-        self.figure.title.text = f"{title}; before and after {label}"
+            text += ": no slope"
+        self.title.text = text + (
+            f"; before and after {label}" if label else "; as the fit gets it" if fitted else "; raw counts"
+        )
         names = [flags.names(int(b)) or "none" for b in ramp.groupdq]
         for source, values in ((self.before, ramp.before), (self.after, ramp.after)):
             first = values[0] if values.size else 0
             source.data = {"x": ramp.time, "y": values.astype(np.float64) - first, "flags": names}
+        if not label:
+            self.before.data = {"x": [], "y": [], "flags": []}
         shown = fitted and ramp.after.size > 0
         pieces = ramp.pieces if shown and np.isfinite(ramp.fit).any() else ()
         first = float(ramp.after[0]) if ramp.after.size else 0.0
@@ -272,7 +294,8 @@ class RampView:
 class ProfileView:
     """A column of the frame, with the rows of the traces and the apertures."""
 
-    figure: figure
+    title: Div
+    figure: Figure
     before: ColumnDataSource
     after: ColumnDataSource
     spans: dict[int, Span]
@@ -281,13 +304,11 @@ class ProfileView:
     @classmethod
     def make(cls, ny: int) -> ProfileView:
         """Empty, for a frame of ``ny`` rows."""
-        p = new_figure(300, "row [px]", "DN", x_range=Range1d(-0.5, ny - 0.5))
+        p = new_figure("profile", 300, "row [px]", "DN", x_range=Range1d(-0.5, ny - 0.5))
         before, after = (ColumnDataSource({"x": [], "y": []}) for _ in range(2))
         p.line("x", "y", source=before, color=BEFORE, line_dash="dotted", line_width=2, legend_label="before")
         now = p.step("x", "y", source=after, color=NOW, mode="center", legend_label="after")
-        p.legend.location = "top_right"
-        p.legend.label_text_font_size = "11px"
-        p.legend.background_fill_alpha = 0.7
+        plain_legend(p, "top_right")
         p.add_tools(HoverTool(renderers=[now], tooltips=[("row", "@x"), ("value", "@y{0.00}")], mode="vline"))
         spans, boxes = {}, {}
         for o, colour in ORDER_COLOURS.items():
@@ -295,7 +316,7 @@ class ProfileView:
             boxes[o] = BoxAnnotation(fill_color=colour, fill_alpha=0.10, line_color=colour, line_alpha=0.4, visible=False)
             p.add_layout(boxes[o])
             p.add_layout(spans[o])
-        return cls(p, before, after, spans, boxes)
+        return cls(title("profile"), p, before, after, spans, boxes)
 
     def show(self, profile: Profile, x: int, label: str) -> None:
         """Draw; where a large pedestal hides the rest each curve is shown about its own median."""
@@ -306,8 +327,10 @@ class ProfileView:
         rows = np.arange(before.size)
         for source, values, middle in ((self.before, before, middles[0]), (self.after, after, middles[1])):
             source.data = {"x": rows, "y": values - middle if off else values}
+        if profile.unit != "DN":  # slopes: there is no frame before them
+            self.before.data = {"x": [], "y": []}
         orders = ", ".join(f"order {o} at row {row:.2f}" for o, row in profile.traces.items()) or "no trace here"
-        self.figure.title.text = f"column {x}, {label}: {orders}"
+        self.title.text = f"column {x}, {label}: {orders}"
         self.figure.yaxis.axis_label = f"about the median [{profile.unit}]" if off else f"value [{profile.unit}]"
         for o in ORDER_COLOURS:
             there = o in profile.traces
@@ -325,8 +348,9 @@ class ProfileView:
 class SpectrumView:
     """The integration's spectrum with the settings of the page, over that with the run's, and the change."""
 
-    figure: figure
-    change: figure
+    title: Div
+    figure: Figure
+    change: Figure
     now: dict[int, ColumnDataSource]
     run: dict[int, ColumnDataSource]
     picked: Span
@@ -334,8 +358,8 @@ class SpectrumView:
     @classmethod
     def make(cls) -> SpectrumView:
         """Empty."""
-        p = new_figure(280, "wavelength [µm]", "flux in the box [DN/s]", y_axis_type="log")
-        q = new_figure(170, "wavelength [µm]", "now / run − 1 [%]", x_range=p.x_range)
+        p = new_figure("spectrum", 280, "wavelength [µm]", "flux in the box [DN/s]", y_axis_type="log")
+        q = new_figure("change", 170, "wavelength [µm]", "now / run − 1 [%]", x_range=p.x_range)
         q.toolbar_location = None
         now = {o: ColumnDataSource({"x": [], "y": [], "change": [], "column": []}) for o in ORDER_COLOURS}
         run = {o: ColumnDataSource({"x": [], "y": []}) for o in ORDER_COLOURS}
@@ -344,34 +368,41 @@ class SpectrumView:
             p.line("x", "y", source=run[o], color=BEFORE, line_width=3, line_alpha=0.5)
             lines.append(p.line("x", "y", source=now[o], color=colour, legend_label=f"order {o}"))
             q.line("x", "change", source=now[o], color=colour)
-        p.legend.location = "bottom_right"
+        plain_legend(p, "bottom_right")
         p.legend.orientation = "horizontal"
-        p.legend.label_text_font_size = "11px"
-        p.legend.background_fill_alpha = 0.7
         p.add_tools(
             HoverTool(renderers=lines, tooltips=[("µm", "@x{0.0000}"), ("column", "@column"), ("DN/s", "@y{0.0}")]),
             CrosshairTool(dimensions="height", line_color="#999999"),
         )
         picked = Span(dimension="height", line_color=PICKED, line_width=1.5)
         p.add_layout(picked)
-        return cls(p, q, now, run, picked)
+        return cls(title("spectrum"), p, q, now, run, picked)
+
+    def value(self, order: int, column: int) -> float:
+        """Flux drawn for a column of an order [DN/s]; NaN: none."""
+        return float(np.asarray(self.now[order].data["y"])[column])
 
     def show(self, change: Change, wavelength: F64, i: int) -> None:
         """Draw all orders; flux that is not positive has no place on a logarithmic axis."""
         columns = np.arange(wavelength.shape[1])
         for o in ORDER_COLOURS:
             w = wavelength[o - 1]
-            flux, run = (np.where(f > 0, f, np.nan) for f in (change.now.flux[o - 1], change.run.flux[o - 1]))
-            self.now[o].data = {"x": w, "y": flux, "change": 100 * change.ratio[o - 1], "column": columns}
+            free = (columns >= FREE_COLUMNS[o][0]) & (columns < FREE_COLUMNS[o][1])
+            flux, run = (np.where(free & (f > 0), f, np.nan) for f in (change.now.flux[o - 1], change.run.flux[o - 1]))
+            ratio = 100 * np.where(free, change.ratio[o - 1], np.nan)
+            self.now[o].data = {"x": w, "y": flux, "change": ratio, "column": columns}
             self.run[o].data = {"x": w, "y": run}
-        self.figure.title.text = f"spectrum of integration {i} (grey: with the run's settings); click a wavelength"
+        self.title.text = (
+            f"spectrum of integration {i}, orders where they stand free (grey: with the run's settings); click a wavelength"
+        )
 
 
 @dataclass
 class CurveView:
     """A light curve."""
 
-    figure: figure
+    title: Div
+    figure: Figure
     source: ColumnDataSource
     bars: ColumnDataSource
     here: ColumnDataSource
@@ -379,7 +410,7 @@ class CurveView:
     @classmethod
     def make(cls) -> CurveView:
         """Empty."""
-        p = new_figure(280, "time since the first integration [h]", "flux over level outside the event")
+        p = new_figure("curve", 280, "time since the first integration [h]", "flux over level outside the event")
         source = ColumnDataSource({"x": [], "y": [], "fill": [], "integration": []})
         bars = ColumnDataSource({"x0": [], "x1": [], "y0": [], "y1": []})
         here = ColumnDataSource({"x": [], "y": []})
@@ -388,12 +419,12 @@ class CurveView:
         p.scatter("x", "y", source=here, size=13, fill_color=None, line_color=PICKED, line_width=2)
         tips = [("integration", "@integration"), ("hours", "@x{0.000}"), ("flux", "@y{0.000000}")]
         p.add_tools(HoverTool(renderers=[points], tooltips=tips))
-        return cls(p, source, bars, here)
+        return cls(title("curve"), p, source, bars, here)
 
     def show(self, curve: LightCurve | str, i: int) -> None:
         """Draw a light curve with integration ``i`` marked, or say why there is none."""
         if isinstance(curve, str):
-            self.figure.title.text = curve
+            self.title.text = curve
             self.source.data = {"x": [], "y": [], "fill": [], "integration": []}
             self.bars.data = {"x0": [], "x1": [], "y0": [], "y1": []}
             self.here.data = {"x": [], "y": []}
@@ -406,7 +437,7 @@ class CurveView:
         self.here.data = {"x": hours[i : i + 1], "y": curve.flux[i : i + 1]}
         together = f", {curve.n_columns} columns about it" if curve.n_columns > 1 else ""
         none = "" if np.isfinite(curve.flux).any() else ": no valid spectra there"
-        self.figure.title.text = (
+        self.title.text = (
             f"order {curve.order}, {curve.wavelength:.4f} µm (column {curve.column}{together}){none}; "
             "open points are in or near the event; click one to go there"
         )
