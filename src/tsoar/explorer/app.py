@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from html import escape
 from time import perf_counter
@@ -27,6 +28,8 @@ from jinja2 import Template
 from tsoar.errors import TsoarError
 from tsoar.explorer.session import LABELS, ORDERS, Knobs, Session, View
 from tsoar.explorer.views import CurveView, FrameView, ProfileView, RampView, SpectrumView, listed, norm_of
+
+log = logging.getLogger(__name__)
 
 VIEWS: tuple[View, ...] = ("after", "before", "change")
 ABOUT_DIFFERENCES = ("one_over_f", "jump")
@@ -170,11 +173,18 @@ class Page:
             self.trouble.visible = False
             then()
         except TsoarError as error:
-            self.trouble.text = f"<p style='color:#a01212;margin:0'>{escape(str(error))}</p>"
-            self.trouble.visible = True
+            self.say(str(error))
+        except Exception as error:  # the page is where a bug would show: nobody looks at the terminal
+            log.exception("page of tsoar explore")
+            self.say(f"this is a bug in tsoar, please report: {type(error).__name__}: {error}")
         finally:
             if self.doc is not None:
                 self.doc.unhold()
+
+    def say(self, text: str) -> None:
+        """A line at the top of the page."""
+        self.trouble.text = f"<p style='color:#a01212;margin:0'>{escape(text)}</p>"
+        self.trouble.visible = True
 
     # -- what is asked for ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,6 @@ from bokeh.settings import settings
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from tsoar.errors import ConfigError
@@ -39,7 +39,13 @@ class Guarded(BokehTornado):
 
     def __init__(self, app: Callable[[Document], None], token: str, port: int) -> None:
         self.token, self.hosts = token, (f"{HOST}:{port}", f"localhost:{port}")
-        super().__init__(app, prefix=token, use_index=False, extra_websocket_origins=[*self.hosts])
+        super().__init__(
+            app,
+            prefix=token,
+            use_index=False,
+            extra_websocket_origins=[*self.hosts],
+            log_function=lambda handler: None,  # whoever knocks without the token is not worth a line on the terminal
+        )
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """The handler of a path, or 403."""
@@ -56,16 +62,18 @@ class Serving:
         settings.resources = "server"  # whatever the environment says, nothing is fetched from elsewhere
         self.loop = loop or IOLoop.current()
         try:
-            sockets = bind_sockets(port, HOST)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ConfigError(f"--port {port}: cannot be had ({reason}); leave it out and a free one is taken") from error
-        port = sockets[0].getsockname()[1]
+            listening = socket.create_server((HOST, port))
+        except OSError as error:
+            raise ConfigError(
+                f"--port {port}: cannot be had ({error.strerror}); leave it out and a free one is taken"
+            ) from error
+        listening.setblocking(False)
+        port = listening.getsockname()[1]
         token = secrets.token_urlsafe(24)
         self.url = f"http://{HOST}:{port}/{token}/"
         guarded = Guarded(app, token, port)
         http = HTTPServer(guarded)
-        http.add_sockets(sockets)
+        http.add_socket(listening)
         self._server = BaseServer(self.loop, guarded, http)
         self._server.start()
 
