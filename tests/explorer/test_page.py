@@ -17,8 +17,9 @@ def page(session):
 
 
 def test_the_document_holds_every_view(session):
-    doc = Document()
-    application(session)(doc)
+    app, doc = application(session), Document()
+    app(doc)
+    app(Document())  # a second window shares no model with the first
     for name in ("frame", "ramp", "residual", "profile", "spectrum", "change", "curve", "threshold", "radius", "skip"):
         assert doc.get_model_by_name(name) is not None, name
     assert "this machine only" in str([d.text for d in doc.select({"type": doc.get_model_by_name("words").__class__})])

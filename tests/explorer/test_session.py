@@ -13,7 +13,7 @@ from tsoar.errors import ConfigError, InputError
 from tsoar.explorer import words
 from tsoar.explorer.session import Knobs, mean_of, open_session, pieces_of
 
-I = 7  # noqa: E741  an integration in the transit, in the second segment
+I = 7  # an integration in the transit, in the second segment
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from bokeh.models import (
     Checkbox,
     CheckboxGroup,
     Div,
-    InlineStyleSheet,
     RadioButtonGroup,
     Select,
     Slider,
@@ -39,8 +38,8 @@ FITTED = ("one_over_f", "jump", "ramp_fit")
 NEAR = 0.02
 """a click this close to an order's light is meant for it [um]"""
 MARKED = {"": "nothing", "JUMP_DET": "JUMP_DET", "SATURATED": "SATURATED", "DO_NOT_USE": "DO_NOT_USE"}
-FOLD = InlineStyleSheet(css=".bk-input-group.bk-inline { flex-wrap: wrap; gap: 2px 12px; }")
-STACK = InlineStyleSheet(css=":host { flex-wrap: wrap; gap: 4px 16px; }")
+FOLD = ".bk-input-group.bk-inline { flex-wrap: wrap; gap: 2px 12px; }"
+STACK = ":host { flex-wrap: wrap; gap: 4px 16px; }"
 """what stands in a row goes below where the window is narrow"""
 
 PAGE = Template(
