@@ -166,7 +166,7 @@ class FrameView:
             formatters={"@dq": CustomJSHover(code=flag_script())},
         )
         flagged = ColumnDataSource({"x": [], "y": [], "colour": []})
-        p.scatter("x", "y", source=flagged, marker="square", size=3, color="colour", line_color=None, alpha=0.9)
+        p.scatter("x", "y", source=flagged, marker="square", size=4, color="colour", line_color=None, alpha=0.9)
         traces = ColumnDataSource({"x": [], "y": [], "colour": [], "dash": []})
         p.multi_line("x", "y", source=traces, line_color="colour", line_dash="dash", line_width=1.2)
         picked = ColumnDataSource({"x": [], "y": []})
@@ -288,6 +288,8 @@ class RampView:
         colours = [PICKED if b else NOW for b in ramp.groupdq] if shown else []
         self.left.data = {"x": ramp.time if shown else [], "y": left, "colour": colours, "flags": names if shown else []}
         self.residual.visible = bool(shown)
+        for item, there in zip(self.figure.legend.items, (bool(label), bool(pieces), True), strict=True):
+            item.visible = there
 
 
 @dataclass
@@ -327,8 +329,10 @@ class ProfileView:
         rows = np.arange(before.size)
         for source, values, middle in ((self.before, before, middles[0]), (self.after, after, middles[1])):
             source.data = {"x": rows, "y": values - middle if off else values}
-        if profile.unit != "DN":  # slopes: there is no frame before them
+        slopes = profile.unit != "DN"
+        if slopes:  # there is no frame before them
             self.before.data = {"x": [], "y": []}
+        self.figure.legend.items[0].visible = not slopes
         orders = ", ".join(f"order {o} at row {row:.2f}" for o, row in profile.traces.items()) or "no trace here"
         self.title.text = f"column {x}, {label}: {orders}"
         self.figure.yaxis.axis_label = f"about the median [{profile.unit}]" if off else f"value [{profile.unit}]"
