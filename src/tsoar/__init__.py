@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tsoar.config import Config as Config
     from tsoar.config import load as load_config
     from tsoar.errors import TsoarError as TsoarError
+    from tsoar.explorer.opening import explore as explore
     from tsoar.io.exposure import from_array as from_array
     from tsoar.io.exposure import open_exposure as open
     from tsoar.io.references import references as references
@@ -44,6 +45,7 @@ _WHERE = {
     "Slopes": ("tsoar.blocks", "Slopes"),
     "TsoarError": ("tsoar.errors", "TsoarError"),
     "detector": ("tsoar.detector", ""),
+    "explore": ("tsoar.explorer.opening", "explore"),
     "flags": ("tsoar.flags", ""),
     "from_array": ("tsoar.io.exposure", "from_array"),
     "inspect": ("tsoar.reduce.inspect", ""),
@@ -70,6 +72,7 @@ __all__ = [
     "TsoarError",
     "__version__",
     "detector",
+    "explore",
     "flags",
     "from_array",
     "inspect",

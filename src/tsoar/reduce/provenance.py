@@ -101,6 +101,16 @@ def performance(seconds: dict[str, float], n_integrations: int, workers: int) ->
     }
 
 
+def places(exposure: Exposure, references: References | None, out: Path) -> dict[str, Any]:
+    """Where files were, for whoever looks at the run later: folder of the products, segments, references by type."""
+    sources = references.sources if references is not None else {}
+    return {
+        "out": str(out.resolve()),
+        "inputs": [] if exposure.arrays is not None else [str(s.path.resolve()) for s in exposure.segments],
+        "references": {kind: str(source.path.resolve()) for kind, source in sources.items()},
+    }
+
+
 def processor() -> str:
     """The processor's name."""
     try:

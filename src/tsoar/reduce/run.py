@@ -238,7 +238,9 @@ class Job:
         run_record = provenance.record(self.plan, self.exposure, self.references, self.options)
         products.write_all(self.exposure, self.references, self.plan, recipe, series, rate, self.out, self.options, run_record)
         seconds["products"] = clock() - start
-        run_record["performance"] = provenance.performance(seconds, self.exposure.n_integrations, self.workers)
+        run_record["performance"] = provenance.performance(seconds, self.exposure.n_integrations, self.workers) | {
+            "files": provenance.places(self.exposure, self.references, self.out)
+        }
         datasets.write_json(run_record, self.out / "run.json")
         self.clean_up()
         self.progress("writing products", 1, 1)
