@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from tsoar.blocks import F64
@@ -161,9 +160,14 @@ def make_shapes(clock: Clock, orbit: Orbit, event: str, radius_ratio: float) -> 
     return Shapes(event, CubicSpline(ratios, taken_away(clock, orbit, ratios), axis=0), None)
 
 
-def light_curve(clock: Clock, orbit: Orbit, event: str, depth: float, u: NDArray[Any], radius_ratio: float = 0.1) -> F64:
-    """Relative flux (i,) of one channel, straight from batman."""
+def light_curves(clock: Clock, orbit: Orbit, event: str, depths: F64, u: F64, radius_ratio: float = 0.1) -> F64:
+    """Relative flux (c, i) of a few channels, straight from batman; depths (c,), u (c, 2)."""
+    depths = np.asarray(depths, np.float64)
     if event == "eclipse":
-        return 1 + depth * still_seen(clock, orbit, radius_ratio)
-    parts = taken_away(clock, orbit, np.array([math.sqrt(max(depth, 1e-12))]))[0]
-    return darkened(parts, np.asarray(u, np.float64))[0]
+        return np.asarray(1 + depths[:, None] * still_seen(clock, orbit, radius_ratio))
+    q, model = _batman(clock, orbit, event)
+    out = np.empty((depths.size, clock.time.size))
+    for n, (depth, pair) in enumerate(zip(depths, u, strict=True)):
+        q.rp, q.u = math.sqrt(max(depth, 1e-12)), [float(v) for v in pair]
+        out[n] = model.light_curve(q).reshape(-1, SAMPLES).mean(1)
+    return out
