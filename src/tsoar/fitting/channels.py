@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tsoar.blocks import F64
 from tsoar.fitting.limbdark import smooth_basis
 from tsoar.fitting.transit import Shapes
+from tsoar.fitting.white import outliers
 
 AT_ONCE = 512
 """Bins whose Jacobian is in memory at a time."""
@@ -150,7 +151,7 @@ def fit_channels(
         state.u = basis @ state.shared.T
     normal = _iterate(shapes, channels, flux, weight, state, current, ok)
     model, residual = _residuals(shapes, channels, flux, state)
-    off = (np.abs(residual) * np.sqrt(weight) > clip) & (weight > 0)
+    off = np.stack([outliers(r, np.sqrt(w), clip) for r, w in zip(residual, weight, strict=True)])
     weight[off] = 0
     ok &= (weight > 0).sum(axis=1) >= n_base + 4
     own = n_base + 1 + (2 if law == "free" else 0)

@@ -47,6 +47,9 @@ class FitParams:
         float, Gt(0), doc("free: u1, u2 of a bin lie this close (sigma) to the smooth curve; inf: anywhere")
     ] = 0.1
     baseline: Annotated[int, Interval(ge=0, le=5), doc("order of the polynomial in time")] = 1
+    settle: Annotated[
+        float, Ge(0), Unit("min"), doc("time scale of an exponential settling from the first integration on; 0: none")
+    ] = 0.0
     regress: Annotated[tuple[Regressor, ...], doc("trace motion in the baseline: shift, width")] = ()
     jitter: Annotated[bool, doc("scatter beyond the claimed errors is added to them, where chance does not explain it")] = True
     clip: Annotated[float, Gt(0), Unit("sigma"), doc("values further off the model are left out; inf: none")] = 5.0

@@ -202,7 +202,7 @@ def fit_white(
         found = least_squares(residual, p, jac, bounds=(low, high), x_scale="jac", xtol=1e-12, ftol=1e-12, gtol=1e-12)
         p = np.clip(found.x, low, high)
         left = (y - np.concatenate(problem.evaluate(p, False)[0])).reshape(len(curves), n)
-        off = (np.abs(left.ravel() * sigma) > clip) & (weight > 0)
+        off = np.concatenate([outliers(left[k], sigma[k * n : (k + 1) * n], clip) for k in range(len(curves))])
         weight[off] = 0
         before = added.copy()
         if jitter:
@@ -235,6 +235,18 @@ def _start(problem: _Problem, depth: float, lasts: float) -> tuple[F64, F64, F64
 def _own(layout: _Layout, k: int) -> float:
     """Parameters of an order: its own, and its share of the orbit's."""
     return 1 + 2 * layout.limb[k] + layout.base[k] + len(layout.geometry) / len(layout.base)
+
+
+def outliers(left: F64, inverse: F64, clip: float) -> NDArray[np.bool_]:
+    """Residuals (i,) more than ``clip`` sigma off, with the scatter found where it is larger than the claimed errors.
+
+    ``inverse`` (i,) are the claimed errors' inverses, 0 for values that do not count. The scatter is a median, which the
+    outliers hardly move; without it a model that does not fit would throw the data out.
+    """
+    sigmas = np.abs(left * inverse)
+    use = inverse > 0
+    scatter = max(1.0, 1.4826 * float(np.median(sigmas[use]))) if use.any() else 1.0
+    return np.asarray(use & (sigmas > clip * scatter))
 
 
 def _jitter(left: F64, weight: F64, parameters: float) -> float:

@@ -45,17 +45,16 @@ def fit_white_light(product: xr.Dataset, t0: float) -> Figure:
         )
         level = model / curve
         style: dict[str, Any] = dict(fmt="o", markersize=2.7, color=ORDER_COLOURS[order], elinewidth=0.7)
-        top.errorbar(x, flux / level, error / level, label="white light over its baseline", **style)
-        top.plot(x, curve, color=DARK, linewidth=1.2, label="fitted event", zorder=3)
+        top.errorbar(x, flux / level, error / level, **style)
+        top.plot(x, curve, color=DARK, linewidth=1.2, zorder=3)
         below.errorbar(x, PPM * residual, PPM * error, **style)
         below.axhline(0, color=DARK, linewidth=0.9)
         left = residual[np.isfinite(residual)]
-        heading(top, f"order {order}")
+        heading(top, f"order {order}: white light over its baseline, fitted event")
         heading(below, f"rms {PPM * float(np.sqrt(np.mean(left**2))):.0f} ppm, claimed {PPM * float(np.nanmedian(error)):.0f} ppm")
         below.set_xlabel("time from mid-event [h]")
         for ax in (top, below):
             plain(ax)
-        legend(top, loc="lower left")
     axes[0, 0].set_ylabel("relative flux")
     axes[0, 0].ticklabel_format(axis="y", useOffset=False)
     axes[1, 0].set_ylabel("residual [ppm]")
@@ -77,7 +76,8 @@ def fit_spectrum(table: Table) -> Figure:
         many = w.size > 200
         if not many:
             ax.errorbar(w, PPM * depth, PPM * error, half, markersize=3.5, label=f"order {order}", **style)
-            heights += [PPM * (depth - 1.5 * error), PPM * (depth + 1.5 * error)]
+            sure = error <= 5 * np.median(error)  # what is less sure may leave the picture
+            heights += [PPM * (depth - 1.5 * error)[sure], PPM * (depth + 1.5 * error)[sure]]
             continue
         ax.errorbar(w, PPM * depth, PPM * error, fmt=".", markersize=1.5, color=colour, elinewidth=0.3, alpha=0.18, zorder=1)
         pieces = np.array_split(np.arange(w.size), max(w.size // 32, 1))
@@ -88,8 +88,8 @@ def fit_spectrum(table: Table) -> Figure:
         width = np.array([0.5 * (w[p[-1]] - w[p[0]]) for p in pieces])
         label = f"order {order}: means of about {len(pieces[0])} bins"
         ax.errorbar(centre, PPM * mean, PPM * mean_err, width, markersize=4, label=label, **style)
-        low, high = robust_limits(PPM * depth, 3, 97)
-        heights += [PPM * (mean - 3 * mean_err), PPM * (mean + 3 * mean_err), np.array([low, high])]
+        sure = mean_err <= 3 * np.median(mean_err)  # what is less sure may leave the picture
+        heights += [PPM * (mean - 4 * mean_err)[sure], PPM * (mean + 4 * mean_err)[sure]]
     if heights:
         low, high = (float(f(np.concatenate(heights))) for f in (np.min, np.max))
         ax.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))

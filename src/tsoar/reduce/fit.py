@@ -360,10 +360,12 @@ def geometry_note(
 
 
 def design_of(measured: Measured, order: int, params: FitParams, notes: list[str]) -> F64:
-    """Columns of the baseline (i, n): powers of time from -1 to 1, trace motion in units of its scatter."""
+    """Columns of the baseline (i, n): powers of time from -1 to 1, settling, trace motion in units of its scatter."""
     time = measured.clock.time
     x = 2 * (time - time[0]) / (time[-1] - time[0]) - 1
     columns = [x**k for k in range(params.baseline + 1)]
+    if params.settle > 0:
+        columns.append(np.exp(-(time - time[0]) * 1440 / params.settle))
     for name in dict.fromkeys(params.regress):
         values = measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
         if values.size != time.size or not np.isfinite(values).any() or np.nanstd(values) == 0:
