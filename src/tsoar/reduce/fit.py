@@ -34,6 +34,7 @@ from tsoar.io import datasets
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns
+from tsoar.series.residuals import nanmedian
 from tsoar.series.white import WHITE_ORDERS, white_light
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def fit(
     limb_darkening: str | os.PathLike[str] | None = None,
     regress: Sequence[str] | None = None,
     sample: bool = False,
+    figures: bool = True,
     config: Config | None = None,
     progress: Progress | None = None,
 ) -> Fit:
@@ -129,6 +131,7 @@ def fit(
     limb_darkening : "smooth", "free", "fixed", or an ECSV file; see `FitParams`.
     regress : "shift", "width": trace motion in the baseline.
     sample : posterior of the white light by nested sampling (needs dynesty).
+    figures : draw them too.
     config : settings, section ``fit``; those of the run when not given. What is given above lies over it.
     progress : called as ``progress(stage, done, total)``.
 
@@ -186,7 +189,7 @@ def fit(
         )
     say("every bin", 0, 1)
     curves = bins_of(measured, resolution, n_columns, edges)
-    where, channels = channels_of(curves, designs)
+    where, channels = channels_of(curves, padded(designs))
     if not len(channels.flux):
         raise InputError(f"{folder / 'spectra.nc'}: no bin of orders 1 and 2 has light in half of its integrations")
     found, orbit_err = fit_bins(measured.clock, channels, white, params, table)
@@ -198,7 +201,7 @@ def fit(
         measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, notes,
         settings=str(measured.spectra.attrs.get("settings", "")),
     )  # fmt: skip
-    spectrum, numbers = write(work, seconds)
+    spectrum, numbers = write(work, seconds, figures)
     say("writing", 1, 1)
     return Fit(folder, spectrum, white, found, posterior, numbers, notes)
 
@@ -321,12 +324,13 @@ def check_coverage(
     inside = np.abs(time - orbit.t0) < half
     needed = max(d.shape[1] for d in designs.values()) + INSIDE - 1
     when = f"with its middle at {orbit.t0:.5f} and {48 * half:.2f} h long (exposure: {time[0]:.5f} to {time[-1]:.5f})"
+    doubt = "".join(f"; {text}" for text in notes if "would last" in text)
     if inside.sum() < INSIDE:
-        raise ConfigError(f"{inside.sum()} integrations in the {params.event} {when}; {INSIDE} needed: check fit.t0, fit.period")
+        raise ConfigError(f"{inside.sum()} integrations in the {params.event} {when}; {INSIDE} needed: check fit.t0, fit.period{doubt}")
     if (~inside).sum() < needed:
         raise ConfigError(
             f"{(~inside).sum()} integrations outside the {params.event} {when}; {needed} needed for this baseline: "
-            "fewer regressors, a lower fit.baseline, or another fit.t0, fit.period"
+            f"fewer regressors, a lower fit.baseline, or another fit.t0, fit.period{doubt}"
         )
     for side, none in (("before", not (time < orbit.t0 - half).any()), ("after", not (time > orbit.t0 + half).any())):
         if none:
@@ -370,11 +374,16 @@ def design_of(measured: Measured, order: int, params: FitParams, notes: list[str
         values = measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
         if values.size != time.size or not np.isfinite(values).any() or np.nanstd(values) == 0:
             notes.append(f"{name} of order {order} does not change: no regressor there")
-            columns.append(np.zeros(time.size))
             continue
         values = np.where(np.isfinite(values), values, np.nanmean(values))
         columns.append((values - values.mean()) / values.std())
     return np.stack(columns, 1)
+
+
+def padded(designs: dict[int, F64]) -> dict[int, F64]:
+    """Baselines with as many columns for every order; those of zeros are left at zero by the fit of the bins."""
+    most = max(d.shape[1] for d in designs.values())
+    return {o: np.pad(d, ((0, 0), (0, most - d.shape[1]))) for o, d in designs.items()}
 
 
 def limb_table(params: FitParams) -> tuple[F64, F64] | None:
@@ -403,7 +412,7 @@ def white_curves_of(
         if table is not None:
             first, last = FREE_COLUMNS[order]
             one = measured.spectra.sel(order=order).isel(column=slice(first, last))
-            level = np.nanmedian(one["flux"].values[measured.outside], axis=0)
+            level = nanmedian(one["flux"].values[measured.outside], axis=0)
             wavelength = one["wavelength"].values.astype(np.float64)
             use = np.isfinite(level) & (level > 0) & np.isfinite(wavelength)
             u = np.average(from_table(table, wavelength[use], params.limb_darkening), axis=0, weights=level[use])
