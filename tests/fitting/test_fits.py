@@ -55,7 +55,7 @@ def test_limb_darkening_held_and_its_share_of_the_error():
     assert 0.85 < held[0].std() < 1.15
     assert (held[1].u_err == 0).all()
     # what the common curve adds is in depth_err, and is what separates the two errors
-    np.testing.assert_allclose(smooth[1].depth_err**2 - smooth[1].limb_err**2, held[1].depth_err**2, rtol=0.05)
+    np.testing.assert_allclose(smooth[1].depth_err ** 2 - smooth[1].limb_err ** 2, held[1].depth_err ** 2, rtol=0.05)
     assert (free[1].depth_err > smooth[1].depth_err).mean() > 0.95
     away = (smooth[1].u - limb(WAVE)) / smooth[1].u_err
     assert np.sqrt(np.mean(away**2)) < 2.5

@@ -51,7 +51,9 @@ def test_spectrum_and_products(folder, made):
     assert (np.diff(table["wavelength"][table["order"] == 1]) > 0).all()
     away = np.asarray(table["depth"]) - depths(np.asarray(table["wavelength"]))
     # limb darkening's error is common to the bins: their mean is as sure as that, however many they are
-    assert abs(np.mean(away)) < 3 * np.hypot(np.mean(table["depth_err"]) / len(table) ** 0.5, np.median(table["depth_err_limb"]))
+    assert abs(np.mean(away)) < 3 * np.hypot(
+        np.mean(table["depth_err"]) / len(table) ** 0.5, np.median(table["depth_err_limb"])
+    )
     pulls = away / np.asarray(table["depth_err"])
     assert 0.7 < np.std(pulls) < 1.3
     assert found.white.orbit.t0 == pytest.approx(made[1], abs=5 * np.sqrt(found.white.covariance[0, 0]))
@@ -86,7 +88,7 @@ def test_an_unknown_period_is_scaled_to_the_event(folder):
 def test_the_table_s_period_is_doubted(folder):
     found = fit(folder, n_columns=128, config=tsoar.load_config(overrides=["fit.period=0.49"]))
     assert any("with the orbit of WASP-43 b it would last" in note for note in found.notes)
-    with pytest.raises(ConfigError, match="0 integrations outside .* it would last 1.23 h"):
+    with pytest.raises(ConfigError, match=r"0 integrations outside .* it would last 1.23 h"):
         fit(folder, config=tsoar.load_config())
 
 

@@ -282,8 +282,8 @@ def starting_orbit(planet: Planet, params: FitParams, measured: Measured, notes:
     lasts = duration(orbit, ratio, params.event)
     if not math.isfinite(lasts):
         raise ConfigError(
-            f"orbit of {planet.name}: no {params.event} at inclination {planet.inclination:g} deg and a/R* {planet.a_over_r:g}; "
-            "give others with --set fit.inclination=, fit.a_over_r="
+            f"orbit of {planet.name}: no {params.event} at inclination {planet.inclination:g} deg and a/R* "
+            f"{planet.a_over_r:g}; give others with --set fit.inclination=, fit.a_over_r="
         )
     if seen.event is None:
         if scaled:
@@ -326,7 +326,9 @@ def check_coverage(
     when = f"with its middle at {orbit.t0:.5f} and {48 * half:.2f} h long (exposure: {time[0]:.5f} to {time[-1]:.5f})"
     doubt = "".join(f"; {text}" for text in notes if "would last" in text)
     if inside.sum() < INSIDE:
-        raise ConfigError(f"{inside.sum()} integrations in the {params.event} {when}; {INSIDE} needed: check fit.t0, fit.period{doubt}")
+        raise ConfigError(
+            f"{inside.sum()} integrations in the {params.event} {when}; {INSIDE} needed: check fit.t0, fit.period{doubt}"
+        )
     if (~inside).sum() < needed:
         raise ConfigError(
             f"{(~inside).sum()} integrations outside the {params.event} {when}; {needed} needed for this baseline: "
@@ -355,8 +357,9 @@ def geometry_note(
     gain = sum(f.chi2 for f in same.orders.values()) - sum(f.chi2 for f in other.orders.values())
     if gain > MISFIT:
         notes.append(
-            f"white light asks for another orbit: chi2 falls by {gain:.0f} with a/R* {other.orbit.a_over_r:.3f} and inclination "
-            f"{other.orbit.inclination:.2f} deg; fit them with --set 'fit.free=[\"t0\", \"a_over_r\", \"inclination\"]'"
+            f"white light asks for another orbit: chi2 falls by {gain:.0f} with a/R* {other.orbit.a_over_r:.3f} and "
+            "inclination "
+            f'{other.orbit.inclination:.2f} deg; fit them with --set \'fit.free=["t0", "a_over_r", "inclination"]\''
         )
 
 
@@ -371,7 +374,9 @@ def design_of(measured: Measured, order: int, params: FitParams, notes: list[str
     if params.settle > 0:
         columns.append(np.exp(-(time - time[0]) * 1440 / params.settle))
     for name in dict.fromkeys(params.regress):
-        values = measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
+        values = (
+            measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
+        )
         if values.size != time.size or not np.isfinite(values).any() or np.nanstd(values) == 0:
             notes.append(f"{name} of order {order} does not change: no regressor there")
             continue
@@ -441,9 +446,7 @@ def bins_of(
     return light_curves(binned, measured.outside).assign(n_columns=binned["n_columns"])
 
 
-def channels_of(
-    curves: xr.Dataset, designs: dict[int, F64]
-) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Channels]:
+def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Channels]:
     """The bins that can be fitted, as rows."""
     dim = "bin" if "bin" in curves.dims else "column"
     flux = curves["flux"].transpose("order", dim, "integration").values.astype(np.float64)
