@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tsoar.io.exposure import open_exposure as open
     from tsoar.io.references import references as references
     from tsoar.reduce import inspect as inspect
+    from tsoar.reduce.fit import fit as fit
     from tsoar.reduce.run import run as run
     from tsoar.scoring import score as score
     from tsoar.sim import scenario as scenario
@@ -47,6 +48,7 @@ _WHERE = {
     "detector": ("tsoar.detector", ""),
     "explore": ("tsoar.explorer.opening", "explore"),
     "flags": ("tsoar.flags", ""),
+    "fit": ("tsoar.reduce.fit", "fit"),
     "from_array": ("tsoar.io.exposure", "from_array"),
     "inspect": ("tsoar.reduce.inspect", ""),
     "load_config": ("tsoar.config", "load"),
@@ -73,6 +75,7 @@ __all__ = [
     "__version__",
     "detector",
     "explore",
+    "fit",
     "flags",
     "from_array",
     "inspect",

@@ -11,6 +11,7 @@ from tsoar.plots.clock import clock_psd, clocking
 from tsoar.plots.curves import light_curves, outliers, spectra_closeup
 from tsoar.plots.detector import group_differences, saturated, slope_image
 from tsoar.plots.dq import dq_map, jump_map, jump_sweep, special_pixels
+from tsoar.plots.fit import fit_corner, fit_residuals, fit_spectrum, fit_white_light
 from tsoar.plots.frames import before_after, column_profile, groups, saturation_reference, wavelength_map
 from tsoar.plots.planet import recovered_spectrum
 from tsoar.plots.ramps import linearity_check, ramp
@@ -29,6 +30,10 @@ __all__ = [
     "clocking",
     "column_profile",
     "dq_map",
+    "fit_corner",
+    "fit_residuals",
+    "fit_spectrum",
+    "fit_white_light",
     "group_differences",
     "groups",
     "jump_map",
