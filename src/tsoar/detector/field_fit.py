@@ -330,7 +330,9 @@ def group_time(readout: Readout) -> float:
     return float(np.float32(readout.tgroup))
 
 
-def field_fit(ramps: Ramps, gain: Reference, readnoise: Reference, dark_current: float = 0.0) -> tuple[Slopes, dict[str, NDArray]]:
+def ramp_fit_by_file(
+    ramps: Ramps, gain: Reference, readnoise: Reference, dark_current: float = 0.0
+) -> tuple[Slopes, dict[str, NDArray]]:
     """Slopes of all integrations of one file, and their averaged image (`rate_image`).
 
     Parameters

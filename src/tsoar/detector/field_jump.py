@@ -513,7 +513,7 @@ def follow(
     _take_back(dq, *rows)
 
 
-def field_jump(
+def jump_by_file(
     ramps: Ramps,
     gain: Reference,
     readnoise: Reference,
