@@ -101,7 +101,7 @@ def write_all(
         rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **rate)
     if "x1dints" in options["save"]:
         rateints.write_x1dints(out / f"{exposure.stem}_nis_x1dints.fits", exposure, spectra)
-    looks = look(plan, recipe, spectra, options["baseline"])
+    looks = look(plan, recipe, spectra, options["baseline"], exposure.readout.n_groups)
     if looks.curves is not None:
         datasets.write_dataset(looks.curves.assign_attrs(settings=digest), out / "lightcurves.nc")
     if looks.white is not None and looks.baseline is not None:
