@@ -279,22 +279,95 @@ def _clip_bounds(a, work, n, threshold):
 
 
 @kernel
-def _gather(data, dq, y, x0, count, gain, d, seen):
-    """Differences [e-] of ``count`` pixels from x0, d (TILE, i * k) float32, NaN beside groups that are off; flags OR-ed."""
+def _differences(data, dq, y, gain, d, seen):
+    """Differences [e-] of one row, d (i * k, x) float32, NaN beside groups that are off; seen (x,): all flags OR-ed."""
     ni, ng = data.shape[0], data.shape[1]
-    before = np.empty(TILE, np.float32)
+    nx = seen.size
+    nan = np.float32(np.nan)
+    before, after = np.empty(nx, np.float32), np.empty(nx, np.float32)
     seen[:] = 0
+    g = gain[y]
     for i in range(ni):
-        for g in range(ng):
-            for t in range(count):
-                e = data[i, g, y, x0 + t] * gain[y, x0 + t]
-                q = dq[i, g, y, x0 + t]
-                seen[t] |= q
-                if q & OFF:
-                    e = np.float32(np.nan)
-                if g > 0:
-                    d[t, i * (ng - 1) + g - 1] = e - before[t]
-                before[t] = e
+        for k in range(ng):
+            v, q = data[i, k, y], dq[i, k, y]
+            for x in range(nx):
+                after[x] = nan if q[x] & OFF else v[x] * g[x]
+            for x in range(nx):
+                seen[x] |= q[x]
+            if k > 0:
+                row = d[i * (ng - 1) + k - 1]
+                for x in range(nx):
+                    row[x] = after[x] - before[x]
+            before, after = after, before
+
+
+@kernel
+def _least_most(row, fold, count, shift, total, least, most):
+    """One row of differences into count, sum, minimum and maximum of each column, NaN left out; |d| with ``fold``.
+
+    The sum is about each column's first value, so that rounding is small against the column's scatter.
+    """
+    nothing = np.float32(0)
+    for x in range(row.size):
+        v = abs(row[x]) if fold else row[x]
+        good = v == v
+        shift[x] = v if good and count[x] == nothing else shift[x]
+        count[x] += np.float32(1) if good else nothing
+        total[x] += v - shift[x] if good else nothing
+        least[x] = v if v < least[x] else least[x]
+        most[x] = v if v > most[x] else most[x]
+
+
+@kernel
+def _add_squares(row, fold, mean, square):
+    nothing = np.float32(0)
+    for x in range(row.size):
+        v = abs(row[x]) if fold else row[x]
+        square[x] += (v - mean[x]) * (v - mean[x]) if v == v else nothing
+
+
+@kernel
+def _add_ranks(row, fold, low, high, most, below, upto, ties):
+    one, nothing = np.float32(1), np.float32(0)
+    for x in range(row.size):
+        v = abs(row[x]) if fold else row[x]
+        below[x] += one if v < low[x] else nothing
+        upto[x] += one if v <= high[x] else nothing
+        ties[x] += one if v == most[x] else nothing
+
+
+@kernel
+def _suspects(d, first, step, fold, noise, threshold, out, work):
+    """Columns of d[first::step] (m, x) in which a value may lie beyond the threshold: out (x,) = 1; never misses one.
+
+    The median is not known yet, but it lies within a third of a standard deviation of the mean in nearly all columns;
+    counting says in which. noise (x,): the read-noise part of the variance [e-^2] (sigma^2 = |median| + noise), or NaN: sigma
+    is the standard deviation of the values. A per cent is left for rounding.
+    """
+    nx = out.size
+    count, shift, total, least, most, mean, square, low, high, below, upto, ties = work
+    count[:] = shift[:] = total[:] = square[:] = below[:] = upto[:] = ties[:] = 0
+    least[:], most[:] = np.inf, -np.inf
+    for m in range(first, d.shape[0], step):
+        _least_most(d[m], fold, count, shift, total, least, most)
+    for x in range(nx):
+        mean[x] = shift[x] + total[x] / count[x]
+    for m in range(first, d.shape[0], step):
+        _add_squares(d[m], fold, mean, square)
+    for x in range(nx):
+        third = np.float32(0.35) * np.sqrt(square[x] / count[x])
+        low[x], high[x] = mean[x] - third, mean[x] + third
+    for m in range(first, d.shape[0], step):
+        _add_ranks(d[m], fold, low, high, most, below, upto, ties)
+    for x in range(nx):
+        n = count[x]
+        kept = n - ties[x] if fold else n
+        inside = below[x] <= np.floor((kept - 1) / 2) and upto[x] >= np.floor(kept / 2) + 1
+        nearest = max(max(low[x], -high[x]), np.float32(0))  # the smallest |median| can be
+        sigma2 = nearest + noise[x] if noise[x] == noise[x] else square[x] / n
+        far = max(most[x] - low[x], high[x] - least[x])
+        clean = n >= 4 and inside and np.float32(1.01) * far < np.float32(threshold) * np.sqrt(sigma2)
+        out[x] = 0 if clean else 1
 
 
 @kernel
@@ -320,25 +393,50 @@ def judge_rows(data, dq, gain, cds, branch, thresholds, neighbours, want_middle,
     nd = ng - 1
     t4, t3, t2 = thresholds
     near_low, near_high = neighbours
-    d = np.empty((TILE, ni * nd), np.float32)
-    a, work = np.empty(ni * nd, np.float32), np.empty(ni * nd, np.float32)
+    d, tile = np.empty((ni * nd, nx), np.float32), np.empty((TILE, ni * nd), np.float32)
+    a, w32 = np.empty(ni * nd, np.float32), np.empty(ni * nd, np.float32)
     low, high = np.empty(nd), np.empty(nd)
-    hits, seen = np.empty(ni * nd, np.int64), np.zeros(TILE, np.uint8)
+    hits, seen = np.empty(ni * nd, np.int64), np.empty(nx, np.uint8)
+    work, noise2 = np.empty((12, nx), np.float32), np.empty(nx, np.float32)
+    apart = nd if branch == SIGMA_CLIP else 1  # sets of differences that are judged by themselves
+    suspect = np.empty((apart, nx), np.uint8)
     for y in range(ny):
+        _differences(data, dq, y, gain, d, seen)
+        for x in range(nx):
+            r = cds[y, x] * gain[y, x]
+            # without read noise nothing is ever flagged where the median is 0: those pixels are looked at one by one
+            noise2[x] = np.float32(np.nan) if branch == SIGMA_CLIP else max(r * r, np.float32(0)) if r == r else np.float32(0)
+        for k in range(apart):
+            _suspects(d, k, apart, branch == ITERATIVE, noise2, t4, suspect[k], work)
         for x0 in range(0, nx, TILE):
             count = min(TILE, nx - x0)
-            _gather(data, dq, y, x0, count, gain, d, seen)
+            if not want_middle:
+                busy = False
+                for x in range(x0, x0 + count):
+                    busy |= seen[x] & JUMP != 0
+                    for k in range(apart):
+                        busy |= suspect[k, x] != 0
+                if not busy:
+                    continue
+            for m in range(ni * nd):
+                for t in range(count):
+                    tile[t, m] = d[m, x0 + t]
             for t in range(count):
                 x = x0 + t
-                v = d[t]
+                any_suspect = False
+                for k in range(apart):
+                    any_suspect |= suspect[k, x] != 0
+                if not (any_suspect or want_middle or seen[x] & JUMP):
+                    continue
+                v = tile[t]
                 noise = cds[y, x] * gain[y, x]
                 read2 = np.float64(noise * noise)
                 middle = np.nan
-                if branch == SINGLE_PASS or want_middle:
+                if want_middle or (branch == SINGLE_PASS and any_suspect):
                     n = _compact(v, a)
                     middle = _middle(a, n, n) if n > 0 else np.nan
                 found = 0
-                if branch == ITERATIVE:
+                if branch == ITERATIVE and any_suspect:
                     n = 0
                     for i in range(v.size):
                         w = abs(v[i])
@@ -352,21 +450,24 @@ def judge_rows(data, dq, gain, cds, branch, thresholds, neighbours, want_middle,
                             if w < least or w > most:
                                 hits[found] = m
                                 found += 1
-                elif branch == SINGLE_PASS:
+                elif branch == SINGLE_PASS and any_suspect:
                     sigma = _noise(middle, read2)
                     for m in range(v.size):
                         if abs(np.float64(v[m]) - middle) / sigma > t4 and np.isfinite(v[m]):
                             hits[found] = m
                             found += 1
-                elif branch == SIGMA_CLIP:
+                elif branch == SIGMA_CLIP and any_suspect:
                     for k in range(nd):
+                        low[k], high[k] = np.nan, np.nan
+                        if not suspect[k, x]:
+                            continue
                         n = 0
                         for i in range(ni):
                             w = v[i * nd + k]
                             if np.isfinite(w):
                                 a[n] = w
                                 n += 1
-                        low[k], high[k] = _clip_bounds(a, work, n, t4)
+                        low[k], high[k] = _clip_bounds(a, w32, n, t4)
                     for m in range(v.size):
                         w = np.float64(v[m])
                         k = m % nd
@@ -375,7 +476,7 @@ def judge_rows(data, dq, gain, cds, branch, thresholds, neighbours, want_middle,
                             found += 1
                 for h in range(found):
                     dq[hits[h] // nd, hits[h] % nd + 1, y, x] |= JUMP
-                if seen[t] & JUMP:  # flags that were there before count too
+                if seen[x] & JUMP:  # flags that were there before count too
                     found = 0
                     for m in range(v.size):
                         if dq[m // nd, m % nd + 1, y, x] & JUMP:
