@@ -149,12 +149,15 @@ def _flags_of(dq, y, x, q):
 
 
 @kernel
-def _seen_row(dq, y, seen):
-    seen[:] = 0
+def _odd_ramps(data, dq, y, odd):
+    """Whether a ramp of row y has any flag or NaN, into odd (x,)."""
+    odd[:] = 0
     for g in range(dq.shape[0]):
-        q = dq[g, y]
-        for x in range(seen.size):
-            seen[x] |= q[x]
+        q, v = dq[g, y], data[g, y]
+        for x in range(odd.size):
+            odd[x] |= q[x]
+        for x in range(odd.size):
+            odd[x] |= np.uint8(0) if v[x] == v[x] else np.uint8(1)
 
 
 @kernel
@@ -194,19 +197,19 @@ def add_rates(data, dq, tgroup, rate):
     """Each ramp's median rate of one integration, data, dq (g, y, x), onto rate (y, x) [DN/s]."""
     ng, ny, nx = data.shape
     q, v, d = np.empty(ng, np.uint8), np.empty(ng), np.empty(ng)
-    seen, scratch, rows = np.empty(nx, np.uint8), np.empty((2, nx)), np.empty((ng - 1, nx))
+    odd, scratch, rows = np.empty(nx, np.uint8), np.empty((2, nx)), np.empty((ng - 1, nx))
     low, high = rows[(ng - 2) // 2], rows[(ng - 1) // 2]
     for y in range(ny):
         # all ramps as if unflagged, whole rows at a time: four times faster than one by one
-        _seen_row(dq, y, seen)
+        _odd_ramps(data, dq, y, odd)
         _rate_differences(data, y, tgroup, scratch, rows)
         _sort_columns(rows)
         out = rate[y]
         for x in range(nx):
             middle = (high[x] + low[x]) / 2.0 if ng % 2 else low[x]
-            out[x] += middle if seen[x] == 0 and middle == middle else 0.0
+            out[x] += middle if odd[x] == 0 and middle == middle else 0.0
         for x in range(nx):
-            if seen[x] == 0:
+            if odd[x] == 0:
                 continue
             _flags_of(dq, y, x, q)
             for g in range(ng):
@@ -277,18 +280,96 @@ def _piece(data, y, x, start, length, table, rate, gain, noise, dark, tgroup):
 
 
 @kernel
+def _choose_power(first, last, gain, noise, power):
+    """Number of the weights' exponent for whole ramps of one row, from their signal-to-noise."""
+    for x in range(power.size):
+        g, n = np.float64(gain[x]), np.float64(noise[x])
+        rise = np.float64(last[x]) - np.float64(first[x])
+        below = n * n + rise * g
+        s = rise * g / np.sqrt(below)
+        s = 0.0 if below <= 0.0 or g == 0.0 or s < 0.0 else s
+        p = np.int32(0) if s < 5.0 else np.int32(1) if s < 10.0 else np.int32(2) if s < 20.0 else np.int32(3)
+        power[x] = p if s < 50.0 else np.int32(4) if s < 100.0 else np.int32(5)
+
+
+@kernel
+def _add_group(row, k, table, power, noise, sw, sx, sxx, sy, sxy):
+    """Group k of whole ramps of one row onto the five sums."""
+    t = np.float64(k)
+    t0, t1, t2, t3, t4, t5 = table[0, k], table[1, k], table[2, k], table[3, k], table[4, k], table[5, k]
+    for x in range(row.size):
+        n, p, v = np.float64(noise[x]), power[x], np.float64(row[x])
+        w = t0 if p == 0 else t1 if p == 1 else t2 if p == 2 else t3 if p == 3 else t4 if p == 4 else t5
+        w *= 1.0 / (n * n)
+        tw = t * w
+        sw[x] += w
+        sx[x] += tw
+        sxx[x] += t * tw
+        sy[x] += v * w
+        sxy[x] += v * tw
+
+
+@kernel
+def _finish_whole(length, tgroup, gain, noise, dark, rate, sw, sx, sxx, sy, sxy, s, p, r, e, ip, ir, total):
+    """Slope, variances and error of whole ramps of one row from their sums; the same operations as `_piece` and after it."""
+    n = np.float64(length)
+    pairs, cubic = n - 1.0, n * n * n - n
+    for x in range(sw.size):
+        g, rn, dc, mr = np.float64(gain[x]), np.float64(noise[x]), np.float64(dark[x]), rate[x]
+        a = ((sw[x] * sxy[x] - sx[x] * sy[x]) * (1.0 / (sw[x] * sxx[x] - sx[x] * sx[x]))) / tgroup
+        b = (mr + dc if mr > 0.0 else dc) / (tgroup * g * pairs)
+        q = rn / tgroup
+        c = 12.0 * q * q / (cubic * g * g)
+        ir[x], total[x] = 1.0 / c, a / c
+        ip[x] = 1.0 / b if b > 0.0 else 0.0
+        vp = 1.0 / ip[x] if ip[x] > 0.0 else 0.0
+        vr = 1.0 / ir[x]
+        p[x] = 0.0 if vp >= TOO_LARGE else vp
+        r[x] = 0.0 if vr >= TOO_LARGE else vr
+        s[x] = total[x] * r[x]
+        variance = 1.0 / (1.0 / (b + c))
+        e[x] = 0.0 if variance > TOO_LARGE else np.sqrt(variance)
+
+
+@kernel
+def _fit_whole(data, y, gain, noise, dark, rate, table, tgroup, power, work):
+    """All ramps of row y as if whole and unflagged; results in work (12, x)."""
+    ng = data.shape[0]
+    _choose_power(data[0, y], data[ng - 1, y], gain, noise, power)
+    work[:5] = 0.0
+    for k in range(ng):
+        _add_group(data[k, y], k, table[ng], power, noise, work[0], work[1], work[2], work[3], work[4])
+    sums, out = (work[0], work[1], work[2], work[3], work[4]), (work[5], work[6], work[7], work[8])
+    _finish_whole(ng, tgroup, gain, noise, dark, rate, *sums, *out, work[9], work[10], work[11])
+
+
+@kernel
 def fit_integration(
     data, dq, pixeldq, gain, noise, dark, rate, table, tgroup, slope, var_p, var_r, err, flag, sum_p, sum_r, sum_s, sum_q, count
 ):
     """Slopes of one integration, data, dq (g, y, x), into planes (y, x) [DN/s]; what the averaged image needs is added up."""
     ng, ny, nx = data.shape
-    q = np.empty(ng, np.uint8)
+    q, odd = np.empty(ng, np.uint8), np.empty(nx, np.uint8)
+    power, work = np.empty(nx, np.int32), np.empty((12, nx))
     for y in range(ny):
+        odd[:] = 1
+        if ng > 2:  # whole ramps, a row at a time: three times faster than one by one
+            _odd_ramps(data, dq, y, odd)
+            _fit_whole(data, y, gain[y], noise[y], dark[y], rate[y], table, tgroup, power, work)
         for x in range(nx):
             g0 = np.float64(gain[y, x])
             pixel = pixeldq[y, x]
             if g0 <= 0.0 or g0 != g0:
                 pixel |= NO_GAIN
+            if odd[x] == 0 and pixel & INVALID == 0:
+                slope[y, x], var_p[y, x], var_r[y, x], err[y, x] = work[5, x], work[6, x], work[7, x], work[8, x]
+                sum_p[y, x] += work[9, x]
+                sum_r[y, x] += work[10, x]
+                sum_s[y, x] += work[11, x]
+                count[3, y, x] += 1
+                sum_q[y, x] |= pixel
+                flag[y, x] = pixel
+                continue
             seen = _flags_of(dq, y, x, q)
             own = pixel | np.uint32(seen & (JUMP | PERS))
             off = saturated = 0
