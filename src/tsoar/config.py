@@ -14,7 +14,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tsoar.detector import JumpParams, OneOverFParams, RampFitParams, RefpixParams, SaturationParams
+from tsoar.detector import (
+    DarkParams,
+    FieldJumpParams,
+    JumpParams,
+    OneOverFParams,
+    RampFitParams,
+    RefpixParams,
+    SaturationParams,
+)
 from tsoar.errors import ConfigError
 from tsoar.fitting.params import FitParams
 from tsoar.params import Annotated, Ge, doc
@@ -40,8 +48,10 @@ class Config:
     survey: SurveyParams = field(default_factory=SurveyParams)
     saturation: SaturationParams = field(default_factory=SaturationParams)
     refpix: RefpixParams = field(default_factory=RefpixParams)
+    dark_current: DarkParams = field(default_factory=DarkParams)
     one_over_f: OneOverFParams = field(default_factory=OneOverFParams)
     jump: JumpParams = field(default_factory=JumpParams)
+    field_jump: FieldJumpParams = field(default_factory=FieldJumpParams)
     ramp_fit: RampFitParams = field(default_factory=RampFitParams)
     background: BackgroundParams = field(default_factory=BackgroundParams)
     traces: TraceParams = field(default_factory=TraceParams)
@@ -79,7 +89,7 @@ def load(
     ----------
     path : TOML file; only what differs from the default need be there.
     overrides : "jump.threshold=10", ...: values as TOML, or as plain text when that is not TOML.
-    like : "tutorial", or the run.json of an earlier run whose settings are the start instead of the defaults.
+    like : "tutorial", "jwst", or the run.json of an earlier run whose settings are the start instead of the defaults.
     skip : steps to leave out, besides those of the file.
 
     Raises

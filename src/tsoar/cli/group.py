@@ -66,7 +66,7 @@ settings = several(
     click.option("--config", "config_file", type=click.Path(), metavar="FILE", help="Settings as TOML (see `tsoar config`)."),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. jump.threshold=10."),
     click.option("--skip", multiple=True, metavar="STEP", help="Leave a step out."),
-    click.option("--like", metavar="NAME|run.json", help="Start from 'tutorial', or from everything an earlier run was asked."),
+    click.option("--like", metavar="NAME|run.json", help="Start from 'tutorial', 'jwst', or an earlier run's settings."),
 )
 reference_files = several(
     click.option("--refs", metavar="DIR|crds", help="Folder of reference files, or crds."),

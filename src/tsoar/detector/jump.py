@@ -37,8 +37,11 @@ class JumpParams:
     """How hits are found and what they spoil."""
 
     method: Annotated[
-        Literal["deep", "two_point"],
-        doc("deep: against the deep stack, in time and up the ramp; two_point: against the ramp's own median (the field's)"),
+        Literal["deep", "two_point", "two_point_file"],
+        doc(
+            "deep: against the deep stack, in time and up the ramp; two_point: against the ramp's own median; two_point_file: "
+            "the field's to the last flag, over all integrations of a file (with ramp_fit.method ols_file; see [field_jump])"
+        ),
     ] = "deep"
     threshold: Annotated[float, Gt(0), Unit("sigma"), doc("a difference further off is a hit")] = 4.75
     neighbours: Annotated[float, Gt(0), Unit("sigma"), doc("hits above this flag their 4 neighbours too; inf: none")] = 10.0

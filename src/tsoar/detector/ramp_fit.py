@@ -38,7 +38,13 @@ BAD_PIXEL = np.uint32(flags.DO_NOT_USE | flags.NO_GAIN_VALUE | flags.REFERENCE_P
 class RampFitParams:
     """How slopes are fitted."""
 
-    method: Annotated[Literal["gls", "ols"], doc("gls: covariance of differences; ols: the field's optimal weights")] = "gls"
+    method: Annotated[
+        Literal["gls", "ols", "ols_file"],
+        doc(
+            "gls: covariance of differences; ols: the field's optimal weights; ols_file: the field's to the bit, with Poisson "
+            "variances over all integrations of a file"
+        ),
+    ] = "gls"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ side, SUBSTRIP96 the columns only. Group flags are not consulted, DO_NOT_USE pix
 
 Different from the field: means in float64 (theirs in float32, pairwise), the same to 1e-3 DN; a NaN among the reference
 pixels is left out (theirs makes half of the plane NaN); a parity without reference pixels is left as it is (theirs stops).
+``mean = "float32"`` takes the field's means to the bit, by numpy's own sums over the pixels in the order of the detector,
+and its way with NaN.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsoar import flags
-from tsoar.blocks import U32, Ramps
+from tsoar.blocks import F32, U32, Ramps
 from tsoar.jit import kernel
-from tsoar.params import Annotated, Gt, Unit, doc
+from tsoar.params import Annotated, Gt, Literal, Unit, doc
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class RefpixParams:
 
     odd_even: Annotated[bool, doc("odd and even rows by themselves; off: all rows together")] = True
     siglimit: Annotated[float, Gt(0), Unit("sigma"), doc("reference pixels further from their mean are left out")] = 3.0
+    mean: Annotated[
+        Literal["float64", "float32"], doc("precision of the means; float32: the field's, to the bit, NaN spoils them")
+    ] = "float64"
 
 
 def prepare(pixeldq: U32, params: RefpixParams) -> NDArray[np.int32]:
@@ -35,7 +40,8 @@ def prepare(pixeldq: U32, params: RefpixParams) -> NDArray[np.int32]:
     use = (pixeldq & np.uint32(flags.REFERENCE_PIXEL) != 0) & (pixeldq & np.uint32(flags.DO_NOT_USE) == 0)
     y, x = np.nonzero(use)
     parity = y % 2 if params.odd_even else np.zeros_like(y)
-    order = np.argsort(parity, kind="stable")
+    # within a parity as the detector counts: its rows are the columns from the right, its columns the rows from the top
+    order = np.lexsort((-y, -x, parity)) if params.mean == "float32" else np.argsort(parity, kind="stable")
     return np.stack([parity[order], y[order], x[order]], axis=1).astype(np.int32)
 
 
@@ -63,6 +69,32 @@ def clipped_mean(values, n, limit):
             break
         low, high, zero = mean - limit * spread, mean + limit * spread, mean
     return mean
+
+
+def clipped_mean_float32(values: F32, limit: float) -> np.float32:
+    """`clipped_mean` as the field has it: scipy's ``sigmaclip`` on float32 with numpy's pairwise sums; NaN with a NaN."""
+    if np.isnan(values).any():
+        return np.float32(np.nan)
+    if np.std(values, dtype=np.float64) == 0:
+        return np.float32(values.mean(dtype=np.float64))
+    while True:
+        spread, mean = values.std(), values.mean()
+        kept = values[(values >= mean - spread * limit) & (values <= mean + spread * limit)]
+        if kept.size == values.size:
+            return np.float32(kept.mean())
+        values = kept
+
+
+def measure_float32(values: F32, where: NDArray[np.int32], params: RefpixParams) -> F32:
+    """`measure` with the field's means: values (g, n) [DN] at the pixels ``where`` (n, 3); table (g, 2)."""
+    table = np.zeros((values.shape[0], 2), np.float32)
+    for parity in range(2):
+        chosen = np.ascontiguousarray(values[:, where[:, 0] == parity])
+        for g in range(values.shape[0] if chosen.shape[1] else 0):
+            table[g, parity] = clipped_mean_float32(chosen[g], params.siglimit)
+    if not params.odd_even:
+        table[:, 1] = table[:, 0]
+    return table
 
 
 @kernel
@@ -109,6 +141,9 @@ def refpix(ramps: Ramps, params: RefpixParams = RefpixParams()) -> Ramps:
     data = ramps.data.copy()
     tables = np.zeros((data.shape[0], data.shape[1], 2), np.float32)
     for i in range(data.shape[0]):
-        measure(data[i], where, params.siglimit, params.odd_even, tables[i])
+        if params.mean == "float32":
+            tables[i] = measure_float32(data[i][:, where[:, 1], where[:, 2]], where, params)
+        else:
+            measure(data[i], where, params.siglimit, params.odd_even, tables[i])
         _frame(data[i], tables[i])
     return ramps.with_(data=data, facts={"reference_level": tables})

@@ -154,6 +154,20 @@ class Exposure:
                 )
             got += n
 
+    def read_rows(self, i: int, first: int, out: NDArray[np.uint16]) -> None:
+        """Rows of integration ``i`` from ``first`` on into ``out`` (g, rows, x), as `read_raw` reads all of them."""
+        self.need("uncal")
+        segment, k = self._segment(i)
+        row = self.readout.shape[1] * out.itemsize
+        plane = self.readout.shape[0] * row
+        fd = self._descriptor(segment.path)
+        for g in range(out.shape[0]):
+            place = segment.offset + (k * out.shape[0] + g) * plane + first * row
+            if os.preadv(fd, [out[g].data.cast("B")], place) != out[g].nbytes:
+                raise ExposureError(
+                    f"{segment.path.name}: ends inside integration {k + 1}; the file is truncated, fetch it again"
+                )
+
     def counts(self, integrations: slice | int = slice(None)) -> NDArray[np.uint16]:
         """Raw counts (i, g, y, x) uint16 [DN]."""
         self.need("uncal")

@@ -42,12 +42,12 @@ class CubeWriter:
     def __post_init__(self) -> None:
         self.part = self.path.with_name(f"{self.path.name}.part")
 
-    def put(self, name: str, k: int, plane: NDArray[Any]) -> None:
-        """Plane ``k`` of an extension; float32, uint32 or uint8 in native order."""
+    def put(self, name: str, k: int, plane: NDArray[Any], skip: int = 0) -> None:
+        """Plane ``k`` of an extension, or a part of it ``skip`` bytes in; float32, uint32 or uint8 in native order."""
         if plane.dtype == np.uint32:  # stored as signed with BZERO 2^31
             plane = plane ^ np.uint32(0x80000000)
         data = np.ascontiguousarray(plane.astype(plane.dtype.newbyteorder(">"), copy=False)).data.cast("B")
-        place = self.offsets[name] + k * self.plane_bytes[name]
+        place = self.offsets[name] + k * self.plane_bytes[name] + skip
         written = 0
         try:
             while written < len(data):
@@ -82,8 +82,21 @@ class SlopeWriter:
         var_rnoise: NDArray[np.float32],
     ) -> None:
         """Integration ``k`` of the segment; planes (y, x) [DN/s]. From any thread."""
-        for name, plane in zip(LAYOUT, (slope, err, dq, var_poisson, var_rnoise), strict=True):
-            self.cube.put(name, k, plane)
+        self.write_rows(k, 0, slope, err, dq, var_poisson, var_rnoise)
+
+    def write_rows(
+        self,
+        k: int,
+        first: int,
+        slope: NDArray[np.float32],
+        err: NDArray[np.float32],
+        dq: NDArray[np.uint32],
+        var_poisson: NDArray[np.float32],
+        var_rnoise: NDArray[np.float32],
+    ) -> None:
+        """Rows of integration ``k`` from ``first`` on; (rows, x) [DN/s]. From any thread."""
+        for name, rows in zip(LAYOUT, (slope, err, dq, var_poisson, var_rnoise), strict=True):
+            self.cube.put(name, k, rows, first * rows.shape[1] * rows.itemsize)
 
     def close(self) -> None:
         """The segment is complete."""
@@ -105,6 +118,17 @@ class RampWriter:
         self.cube.put("SCI", k, data)
         self.cube.put("GROUPDQ", k, groupdq)
         self.cube.put("PIXELDQ", 0, pixeldq)
+
+    def write_rows(
+        self, k: int, first: int, data: NDArray[np.float32], groupdq: NDArray[np.uint8], pixeldq: NDArray[np.uint32]
+    ) -> None:
+        """Rows of integration ``k`` from ``first`` on: data, groupdq (g, rows, x), pixeldq (rows, x). From any thread."""
+        nx = data.shape[2]
+        for name, cube in (("SCI", data), ("GROUPDQ", groupdq)):
+            plane = self.cube.plane_bytes[name] // cube.shape[0]
+            for g, rows in enumerate(cube):
+                self.cube.put(name, k, rows, g * plane + first * nx * cube.itemsize)
+        self.cube.put("PIXELDQ", 0, pixeldq, first * nx * pixeldq.itemsize)
 
     def close(self) -> None:
         """The segment is complete."""
@@ -250,6 +274,7 @@ def write_rate(
     path: Path,
     exposure: Exposure,
     notes: dict[str, str],
+    number: int | None = None,
     *,
     slope: NDArray[np.float32],
     err: NDArray[np.float32],
@@ -257,10 +282,11 @@ def write_rate(
     var_poisson: NDArray[np.float32],
     var_rnoise: NDArray[np.float32],
 ) -> None:
-    """The averaged slope image (y, x) [DN/s]."""
-    primary = primary_header(exposure, 0, path.name, "ImageModel", notes)
-    for key in ("EXSEGNUM", "EXSEGTOT", "INTSTART", "INTEND"):
-        primary.remove(key, ignore_missing=True)
+    """The averaged slope image (y, x) [DN/s] of segment ``number``, or of the whole exposure."""
+    primary = primary_header(exposure, number or 0, path.name, "ImageModel", notes)
+    if number is None:
+        for key in ("EXSEGNUM", "EXSEGTOT", "INTSTART", "INTEND"):
+            primary.remove(key, ignore_missing=True)
     images = [(n, 32 if n == "DQ" else -32, slope.shape, "" if n == "DQ" else "DN/s") for n in LAYOUT]
     writer = lay_out(path, primary, images, [asdf_extension()])
     writer.plane_bytes = {n: slope.size * 4 for n in LAYOUT}

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsoar import flags
-from tsoar.blocks import F32, U8, U32, Readout, Reference
+from tsoar.blocks import F32, F64, U8, U32, Readout, Reference
+from tsoar.detector.dark_current import DarkParams
 from tsoar.detector.dark_current import prepare as prepare_dark
 from tsoar.detector.dark_current import subtract_row as dark_row
 from tsoar.detector.dq_init import prepare as prepare_mask
 from tsoar.detector.linearity import correct_row as linearity_row
 from tsoar.detector.linearity import prepare as prepare_linearity
-from tsoar.detector.refpix import RefpixParams
+from tsoar.detector.refpix import RefpixParams, measure_float32
 from tsoar.detector.refpix import measure as measure_refpix
 from tsoar.detector.refpix import prepare as prepare_refpix
 from tsoar.detector.refpix import subtract_row as refpix_row
@@ -41,12 +42,11 @@ class Calibration:
     bias: F32
     coeffs: F32
     """(y, n, x)"""
-    dark: F32
+    dark: F32 | F64
     """(y, g, x)"""
     reference_pixels: NDArray[np.int32]
     grow: int
-    siglimit: float
-    odd_even: bool
+    refpix: RefpixParams
 
 
 def prepare_calibration(
@@ -55,6 +55,7 @@ def prepare_calibration(
     skip: frozenset[str] = frozenset(),
     saturation: SaturationParams = SaturationParams(),  # noqa: B008  (frozen)
     refpix: RefpixParams = RefpixParams(),  # noqa: B008
+    dark_params: DarkParams = DarkParams(),  # noqa: B008
 ) -> Calibration:
     """All planes from ``references`` by type; steps named in ``skip`` do nothing and set no flags.
 
@@ -68,7 +69,7 @@ def prepare_calibration(
     limit, limit_dq = prepare_saturation(get("saturation", "saturation"), readout, saturation)
     bias, bias_dq = prepare_bias(get("superbias", "superbias"), readout)
     coeffs, coeffs_dq = prepare_linearity(get("linearity", "linearity"), readout)
-    dark, dark_dq = prepare_dark(get("dark", "dark_current"), readout)
+    dark, dark_dq = prepare_dark(get("dark", "dark_current"), readout, dark_params)
     before_refpix = mask | limit_dq | bias_dq
     where = np.empty((0, 3), np.int32) if "refpix" in skip else prepare_refpix(before_refpix, refpix)
     return Calibration(
@@ -80,8 +81,7 @@ def prepare_calibration(
         dark,
         where,
         saturation.grow if "saturation" not in skip else -1,
-        refpix.siglimit,
-        refpix.odd_even,
+        refpix,
     )
 
 
@@ -96,27 +96,39 @@ def decode_row(raw, y, data):
 
 
 @kernel
-def _reference_levels(raw, where, bias, siglimit, odd_even, table):
-    """`refpix.measure` on counts - bias at the reference pixels (n, 3); the same bits as on calibrated data."""
-    n = where.shape[0]
-    values = np.empty((raw.shape[0], 1, n), np.float32)
-    index = np.empty((n, 3), np.int32)
-    for i in range(n):
+def _reference_counts(raw, where, bias, values):
+    """Counts - bias at the reference pixels (n, 3) into values (g, n); the same bits as on calibrated data."""
+    for i in range(where.shape[0]):
         y, x = where[i, 1], where[i, 2]
-        index[i, 0], index[i, 1], index[i, 2] = where[i, 0], 0, i
         for g in range(raw.shape[0]):
             v = raw[g, y, x]
             counts = np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000))
-            values[g, 0, i] = np.float32(counts) - bias[y, x]
-    measure_refpix(values, index, siglimit, odd_even, table)
+            values[g, i] = np.float32(counts) - bias[y, x]
+
+
+def reference_levels(raw: NDArray[np.uint16], c: Calibration) -> F32:
+    """Levels (g, 2) [DN] of the reference pixels of one integration, by row parity, as the refpix step measures them."""
+    where = c.reference_pixels
+    values = np.empty((raw.shape[0], where.shape[0]), np.float32)
+    _reference_counts(raw, where, c.bias, values)
+    if c.refpix.mean == "float32":
+        return measure_float32(values, where, c.refpix)
+    index = np.zeros_like(where)
+    index[:, 0], index[:, 2] = where[:, 0], np.arange(where.shape[0])
+    table = np.zeros((raw.shape[0], 2), np.float32)
+    measure_refpix(values[:, None], index, c.refpix.siglimit, c.refpix.odd_even, table)
+    return table
 
 
 @kernel
-def _calibrate(raw, data, dq, first, bad, limit, bias, coeffs, dark, where, grow, siglimit, odd_even, table):
+def calibrate_rows(raw, data, dq, first, bad, limit, bias, coeffs, dark, grow, table):
+    """All six steps on the rows (g, y, x) given, planes and table (g, 2) of the same rows; how many groups are saturated.
+
+    Saturation grows from rows that are there: of a part of a frame, ``grow`` rows at its cut edges are not to be used.
+    """
     ng, ny, nx = data.shape
     work = np.empty(nx, np.float32)
     grown = np.empty(nx, np.uint8)
-    _reference_levels(raw, where, bias, siglimit, odd_even, table)
     ahead = max(grow, 0)  # rows whose saturation must be known before a row is finished
     saturated = 0
     for step in range(ny + ahead):
@@ -146,22 +158,7 @@ def calibrate(raw: NDArray[np.uint16], data: F32, dq: U8, c: Calibration) -> tup
 
     Returns the reference pixels' levels (g, 2) [DN] and how many groups of pixels are saturated.
     """
-    table = np.zeros((raw.shape[0], 2), np.float32)
+    table = reference_levels(raw, c)
     first = np.empty(raw.shape[1:], np.uint8)
-    n = _calibrate(
-        raw,
-        data,
-        dq,
-        first,
-        c.bad,
-        c.limit,
-        c.bias,
-        c.coeffs,
-        c.dark,
-        c.reference_pixels,
-        c.grow,
-        c.siglimit,
-        c.odd_even,
-        table,
-    )
+    n = calibrate_rows(raw, data, dq, first, c.bad, c.limit, c.bias, c.coeffs, c.dark, c.grow, table)
     return table, int(n)

@@ -58,9 +58,9 @@ def unjudged(value: float, unit: str, why: str) -> dict[str, Any]:
     return {"value": float(f"{value:.6g}") if measured else None, "unit": unit, "criterion": why, "verdict": word}
 
 
-def look(plan: Plan, recipe: Recipe, spectra: xr.Dataset, asked_baseline: str | None) -> Looks:
-    """Light curves, white light and all numbers of diagnostics.json."""
-    numbers = detector_numbers(recipe, spectra)
+def look(plan: Plan, recipe: Recipe, spectra: xr.Dataset, asked_baseline: str | None, n_groups: int) -> Looks:
+    """Light curves, white light and all numbers of diagnostics.json; ``n_groups`` of the exposure's ramps."""
+    numbers = detector_numbers(recipe, spectra, n_groups)
     out = Looks(numbers)
     n = spectra.sizes["integration"]
     if n < 2:
@@ -86,13 +86,13 @@ def baseline_of(plan: Plan, asked: str | None, time: F64, white: Table, n: int) 
     return find_baseline(time, np.asarray(white["flux_order1"]), np.asarray(white["flux_err_order1"]), plan.config.baseline)
 
 
-def detector_numbers(recipe: Recipe, spectra: xr.Dataset) -> Numbers:
+def detector_numbers(recipe: Recipe, spectra: xr.Dataset, n_groups: int) -> Numbers:
     """What the detector stage and the survey found."""
     deep = recipe.deep
     pixels = float((recipe.noise.usable > 0).sum())
     out: Numbers = {}
     if "n_jumps" in spectra:
-        groups = max(recipe.readout.n_groups - 1, 1)
+        groups = max(n_groups - 1, 1)
         share = 100 * float(spectra["n_jumps"].mean()) / (pixels * groups)
         out["reads flagged as jumps"] = verdict(share, "%", "0.02 to 0.5 % (cosmic-ray rate and neighbours)", 0.02, 0.5)
     if "n_saturated" in spectra:

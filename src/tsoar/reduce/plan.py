@@ -67,6 +67,11 @@ class Plan:
     digest: str
     """hash of settings, inputs and references: what a resumed run must match"""
 
+    @property
+    def by_file(self) -> bool:
+        """Jumps and slopes over all integrations of a file, as the field's pipeline does (`tsoar.reduce.field`)."""
+        return self.kind == "uncal" and by_file(self.config) and bool({"jump", "ramp_fit"} & set(self.steps))
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a step, in order: step, parameters, references, reads, writes."""
         rows = []
@@ -97,6 +102,17 @@ def known_step(name: str, among: tuple[str, ...], what: str) -> str:
     near = get_close_matches(name, among, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{what} {name!r}: expected one of {', '.join(among)}{hint}")
+
+
+def by_file(config: Config) -> bool:
+    """Whether jumps and slopes are judged a file at a time; a ConfigError if only one of them is."""
+    jump, fit = config.jump.method == "two_point_file", config.ramp_fit.method == "ols_file"
+    if jump != fit and "jump" not in config.skip:
+        raise ConfigError(
+            f"jump.method {config.jump.method!r} with ramp_fit.method {config.ramp_fit.method!r}: expected 'two_point_file' "
+            "together with 'ols_file', which take a file at a time; --like jwst sets both"
+        )
+    return fit
 
 
 def make_plan(
@@ -132,7 +148,7 @@ def make_plan(
     notes: list[str] = []
     names: dict[str, str] = {}
     has_deep = exposure.n_integrations >= config.survey.minimum
-    one_over_f, jump = config.one_over_f, config.jump
+    one_over_f, jump, files = config.one_over_f, config.jump, by_file(config)
     if raw:
         if exposure.n_groups < 2 and (only_through is None or "ramp_fit" in steps):
             raise InputError(
@@ -147,7 +163,15 @@ def make_plan(
             needed |= {"gain", "readnoise", "mask"}
         for kind in sorted(needed):
             names[kind] = references.cut(kind, exposure.readout).name
-        if not has_deep:
+        if files:
+            if one_over_f.level != "slope" and "one_over_f" in steps:
+                notes.append("jumps and slopes a file at a time, as the field's pipeline: 1/f can only be corrected on slope images")
+                one_over_f = dataclasses.replace(one_over_f, level="slope")
+            if not has_deep and one_over_f.method == "deep":
+                one_over_f = dataclasses.replace(one_over_f, method="masked")
+            if "jump" in steps and exposure.n_groups < 3:
+                notes.append("2 groups: the field's jump step is left out")
+        elif not has_deep:
             notes.append(
                 f"{exposure.n_integrations} integrations are too few for a deep stack (at least {config.survey.minimum}): "
                 "1/f, jumps and slopes are judged within each integration, as the field does"
@@ -160,7 +184,7 @@ def make_plan(
             notes.append("2 groups: a single difference; slopes have no protection up the ramp, noisy pixels cannot be found")
         if jump.method == "two_point" and exposure.n_groups < 4 and "jump" in steps:
             notes.append(f"{exposure.n_groups} groups: the two-point test needs 3 differences, no jumps can be flagged")
-        if config.ramp_fit.method == "ols" and exposure.readout.nframes != 1:
+        if config.ramp_fit.method != "gls" and exposure.readout.nframes != 1:
             raise InputError(f"{exposure.stem}: NFRAMES = {exposure.readout.nframes}, only 1 (NISRAPID) is supported")
     else:
         one_over_f = dataclasses.replace(one_over_f, level="slope")

@@ -83,7 +83,7 @@ def write_all(
     plan: Plan,
     recipe: Recipe,
     series: dict[str, NDArray[Any]],
-    rate: RateSums | None,
+    rate: dict[str, NDArray[Any]] | None,
     out: Path,
     options: dict[str, Any],
     run_record: dict[str, Any],
@@ -98,10 +98,10 @@ def write_all(
     traces = traces.drop_vars(["y", "y_raw", "valid"])  # written; the figures need the deep trace and the motion
     datasets.write_dataset(finish.deep_dataset(recipe, digest), out / "deep.nc")
     if rate is not None:
-        rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **average(rate))
+        rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **rate)
     if "x1dints" in options["save"]:
         rateints.write_x1dints(out / f"{exposure.stem}_nis_x1dints.fits", exposure, spectra)
-    looks = look(plan, recipe, spectra, options["baseline"])
+    looks = look(plan, recipe, spectra, options["baseline"], exposure.readout.n_groups)
     if looks.curves is not None:
         datasets.write_dataset(looks.curves.assign_attrs(settings=digest), out / "lightcurves.nc")
     if looks.white is not None and looks.baseline is not None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,9 @@ from tsoar.config import Config, load
 from tsoar.detector.ramp_fit import noise_model
 from tsoar.errors import ConfigError, OutputError
 from tsoar.io import datasets, rateints
-from tsoar.io.exposure import Exposure
+from tsoar.io.exposure import Exposure, open_exposure
 from tsoar.io.references import References
-from tsoar.reduce import products, provenance
+from tsoar.reduce import field, products, provenance
 from tsoar.reduce.calibrate import Calibration, prepare_calibration
 from tsoar.reduce.chain import Buffers, Recipe, make_recipe
 from tsoar.reduce.memory import return_large_blocks
@@ -220,6 +220,10 @@ class Job:
             SaveRamps(self.exposure, self.references, self.plan, self.out, tuple(saving)).calibration_only(self.progress)
             self.clean_up()
             return
+        if self.plan.by_file:
+            assert calibration is not None
+            self.reduce_by_file(calibration, pool, seconds)
+            return
         scratch = Scratch(self.exposure.readout)
         recipe = self.recipe(calibration, scratch, pool)
         seconds["survey"] = clock() - start
@@ -233,17 +237,87 @@ class Job:
             return
         series, rate = self.stream(recipe, scratch, pool)
         seconds["stream"] = clock() - start
-        start = clock()
+        self.write(recipe, series, None if rate is None else products.average(rate), seconds)
+
+    def write(self, recipe: Recipe, series: dict[str, Any], rate: dict[str, Any] | None, seconds: dict[str, float]) -> None:
+        """All products that are not written yet; the run is complete then."""
+        start = time.perf_counter()
         self.progress("writing products", 0, 1)
         run_record = provenance.record(self.plan, self.exposure, self.references, self.options)
         products.write_all(self.exposure, self.references, self.plan, recipe, series, rate, self.out, self.options, run_record)
-        seconds["products"] = clock() - start
+        seconds["products"] = time.perf_counter() - start
         run_record["performance"] = provenance.performance(seconds, self.exposure.n_integrations, self.workers) | {
             "files": provenance.places(self.exposure, self.references, self.out)
         }
         datasets.write_json(run_record, self.out / "run.json")
         self.clean_up()
         self.progress("writing products", 1, 1)
+
+    # -- the field's way: slopes a file at a time, the rest from slopes -----------------------------------------------
+
+    def reduce_by_file(self, calibration: Calibration, pool: ThreadPoolExecutor, seconds: dict[str, float]) -> None:
+        """Slope files first (`tsoar.reduce.field`), then what follows from slopes alone."""
+        clock, start, options = time.perf_counter, time.perf_counter(), self.options
+        if early := tuple(s for s in options["save"] if s in CALIBRATION):
+            SaveRamps(self.exposure, self.references, self.plan, self.out, early).calibration_only(self.progress)
+        want = "jump" in options["save"] or self.plan.steps[-1] == "jump"
+        folder = self.out / "rateints" if options["products"] == "all" else self.out / ".partial" / "rateints"
+        facts, sums, factor = self.slope_files(calibration, pool, folder, self.out if want else None)
+        seconds["detector"] = clock() - start
+        start = clock()
+        if self.plan.steps[-1] == "jump":
+            self.clean_up()
+            return
+        with open_exposure([rateints.segment_path(self.exposure, n, folder) for n in range(len(self.exposure.segments))]) as slopes:
+            plan = replace(make_plan(slopes, None, self.plan.config), digest=self.plan.digest)
+            after = replace(self, exposure=slopes, references=None, plan=plan, options=options | {"products": "spectra"})
+            scratch = Scratch(slopes.readout)
+            recipe = after.recipe(None, scratch, pool)
+            seconds["survey"] = clock() - start
+            start = clock()
+            series, _ = after.stream(recipe, scratch, pool)
+            seconds["stream"] = clock() - start
+        rate = field.rate_planes(sums, factor) if options["products"] == "all" else None
+        self.write(recipe, series | facts, rate, seconds)
+
+    def slope_files(
+        self, calibration: Calibration, pool: ThreadPoolExecutor, folder: Path, ramps: Path | None
+    ) -> tuple[field.Facts, field.Sums, float]:
+        """Slope file and averaged image of every segment, also after a run that was cut off.
+
+        Returns series (i, ...) over all integrations, the sums of the exposure's averaged image, and GAINFACT.
+        """
+        assert self.references is not None
+        exposure, plan = self.exposure, self.plan
+        kinds = [k for k in ("gain", "readnoise", "dark") if k in plan.references]
+        cut = {k: self.references.cut(k, exposure.readout) for k in kinds}
+        detector = field.make_detector(exposure, plan, calibration, cut, self.workers)
+        notes, facts, total = self.header_notes(), {}, field.Sums.empty(exposure.readout.shape)
+        slopes = folder if "ramp_fit" in plan.steps else None
+        for number, segment in enumerate(exposure.segments):
+            kept = self.out / ".partial" / f"{plan.digest}-detector-{number:03d}.npz"
+            if self.resume and ramps is None and kept.exists() and rateints.segment_path(exposure, number, folder).exists():
+                with np.load(kept) as z:
+                    part = {k: z[k] for k in z.files if not k.startswith("sums_")}
+                    sums = field.Sums(*(z[f"sums_{k}"] for k in field.Sums.__slots__))
+                log.info("slopes of segment %d taken over from the run before", number + 1)
+            else:
+                writers = field.segment_files(detector, number, slopes, ramps, notes)
+                tell = partial(self.progress, f"slopes of file {number + 1} of {len(exposure.segments)}")
+                try:
+                    part, sums = field.reduce_segment(detector, number, writers, pool, tell)
+                except BaseException:
+                    writers.abort()
+                    raise
+                writers.close()
+                if slopes is not None and self.options["products"] == "all":
+                    path = rateints.segment_path(exposure, number, folder, "rate")
+                    rateints.write_rate(path, exposure, notes, number, **field.rate_planes(sums, detector.factor))
+                with datasets.atomic(kept) as path, path.open("wb") as f:
+                    np.savez(f, **part, **{f"sums_{k}": getattr(sums, k) for k in field.Sums.__slots__})
+            place(facts, part, segment.first, exposure.n_integrations)
+            total.merge(sums)
+        return facts, total, detector.factor
 
     # -- before the stream -----------------------------------------------------------------------------------------
 
@@ -256,7 +330,7 @@ class Job:
         left_out = frozenset(set(CALIBRATION) - set(self.plan.steps))
         kinds = ("mask", "saturation", "superbias", "linearity", "dark")
         cut = {k: self.references.cut(k, readout) for k in kinds if k == "mask" or k in self.plan.references}
-        return prepare_calibration(cut, readout, left_out, saturation=config.saturation, refpix=config.refpix)
+        return prepare_calibration(cut, readout, left_out, config.saturation, config.refpix, config.dark_current)
 
     def load(self, calibration: Calibration | None, i: int, b: Buffers) -> None:
         """One calibrated integration for the survey; slopes stand in as the difference of two groups."""

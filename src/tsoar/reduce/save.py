@@ -41,7 +41,7 @@ def calibrated(ramps: Ramps, references: References, plan: Plan) -> dict[str, Ra
         elif step == "linearity":
             ramps = detector.linearity(ramps, references.cut("linearity", readout))
         else:
-            ramps = detector.dark_current(ramps, references.cut("dark", readout))
+            ramps = detector.dark_current(ramps, references.cut("dark", readout), config.dark_current)
         out[step] = ramps
     return out
 

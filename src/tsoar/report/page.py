@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from html import escape as for_html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 DPI = 110
 LEGIBLE = 680
 """on a narrow screen a figure is not shown smaller than this but scrolls sideways [px]"""
-HARMLESS = {c: "\ufffd" for c in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""control characters and those that turn the direction of text round, which names of files may hold"""
 LARGE = 150_000
 """figures above this size are carried as WebP [bytes]"""
+HARMLESS = {c: "\ufffd" for c in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""control characters and those that turn the direction of text round, which names of files may hold"""
 SIGNS = {"good": "✓", "look here": "!", "bad": "✗"}
+
+
+def escape(text: str) -> str:
+    """Text from outside (headers, names of files) as it can stand in the page."""
+    return for_html(text.translate(HARMLESS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +57,6 @@ class Picture:
 class Live:
     """Interactive views: an element for each stop that has one, and the scripts that fill them. Trusted as they are."""
 
-    Parameters
-    ----------
-    path : of the page.
-    title : what was reduced.
-    run : as in run.json; ``performance`` is left out, because it differs from run to run.
-    diagnostics : as in diagnostics.json: ``numbers`` by name, each with value, unit, criterion, verdict; ``facts``.
-    figures : anchor, title, PNG (see `png`), caption.
-    notes : what the reader must know, one sentence each.
-    """
-    text = page(title=title, run=run, diagnostics=diagnostics, figures=figures, notes=notes)
-    write_text(text.translate(HARMLESS), path)
     elements: Mapping[str, str]
     scripts: str
     hints: Mapping[str, str] = field(default_factory=dict)
