@@ -23,8 +23,8 @@ class Failed(Exception):
     """A child that did not end well; the last thing it said."""
 
 
-def call(target: str, /, *, env: dict[str, str] | None = None, timeout: float = 3600, **arguments: Any) -> dict[str, Any]:
-    """Run ``module:function(**arguments)`` in a new process.
+def call(target: str, /, *, env: dict[str, str | None] | None = None, timeout: float = 3600, **arguments: Any) -> dict[str, Any]:
+    """Run ``module:function(**arguments)`` in a new process; ``env`` changes its environment (None: not set).
 
     Returns
     -------
@@ -42,9 +42,9 @@ def call(target: str, /, *, env: dict[str, str] | None = None, timeout: float = 
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-m", "benchmarks.alone", target, str(asked), str(given)]
         start = time.perf_counter()
-        done = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": path, **(env or {})}, capture_output=True, text=True, timeout=timeout
-        )
+        around = {**os.environ, "PYTHONPATH": path, **(env or {})}
+        around = {name: value for name, value in around.items() if value is not None}
+        done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=timeout)
         wall = time.perf_counter() - start
         if done.returncode != 0 or not given.exists():
             lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]

@@ -38,6 +38,15 @@ class Asked:
         return (4, 8) if self.quick else (20, 100, 300)
 
     @property
+    def subarray(self) -> str:
+        """The small one when it is only about whether everything runs."""
+        return "SUBSTRIP96" if self.quick else "SUBSTRIP256"
+
+    def exposure(self, n: int, groups: int = 6) -> exposures.Made:
+        """Simulated, or kept from before."""
+        return exposures.simulated(self.data, n, groups, self.subarray)
+
+    @property
     def field_lengths(self) -> tuple[int, ...]:
         """Integrations of the field's: its cost grows with the square of a file's length, its memory by 160 MiB each."""
         return (4,) if self.quick else (10, 20, 60) if self.long else (10, 20)
@@ -62,7 +71,7 @@ def detector(asked: Asked) -> dict[str, Any]:
     """Counts in files to slopes in memory, and to rateints files."""
     rows = []
     for n in asked.lengths:
-        made = exposures.simulated(asked.data, n)
+        made = asked.exposure(n)
         for files in (False, True):
             for workers in range(1, asked.cores + 1):
                 asked.say(f"tsoar, {n} integrations, {workers} worker(s){', files' if files else ''}")
@@ -81,7 +90,7 @@ def detector(asked: Asked) -> dict[str, Any]:
 
 def field_rows(asked: Asked, n: int, flicker: bool = False) -> list[dict[str, Any]]:
     """The field's detector stage on one file of ``n`` integrations: as it comes, and with its steps on all cores."""
-    made = exposures.simulated(asked.data, n)
+    made = asked.exposure(n)
     rows = []
     for cores in ("1",) if flicker or asked.quick or n > 20 else ("1", str(asked.cores)):
         seconds: dict[str, list[float]] = {}
@@ -146,7 +155,7 @@ def one_over_f(asked: Asked) -> dict[str, Any]:
     rows = field_rows(asked, n, flicker=True)
     if not asked.quick:
         rows += field_rows(asked, asked.field_lengths[1], flicker=True)
-    made = exposures.simulated(asked.data, asked.lengths[1])
+    made = asked.exposure(asked.lengths[1])
     for workers in range(1, asked.cores + 1):
         got = alone.call(
             "benchmarks.stage:slopes", uncal=made.uncal, refs=made.refs, workers=workers, files=False, repeats=2
@@ -160,7 +169,7 @@ def one_over_f(asked: Asked) -> dict[str, Any]:
 
 def slopes_of(asked: Asked, n: int) -> list[str]:
     """Slope files of tsoar's default run, kept with the exposure."""
-    made = exposures.simulated(asked.data, n)
+    made = asked.exposure(n)
     out = asked.data / f"run-{made.folder.name}"
     if not (out / "run.json").exists():
         shutil.rmtree(out, ignore_errors=True)
@@ -199,7 +208,7 @@ def exotedrf(asked: Asked) -> dict[str, Any]:
     from benchmarks import quality
 
     n = 12 if asked.quick else 20  # its bad-pixel step reads integration 10
-    made = exposures.simulated(asked.data, n)
+    made = asked.exposure(n)
     with tempfile.TemporaryDirectory(dir=asked.data) as folder:
         alone.call("benchmarks.quality:for_exotedrf", uncal=made.uncal, refs=made.refs, folder=folder)
         asked.say(f"exotedrf, {n} integrations")
@@ -216,7 +225,7 @@ def exotedrf(asked: Asked) -> dict[str, Any]:
 
 def quality_row(asked: Asked, who: str, n: int) -> dict[str, Any]:
     """Numbers of one chain on one exposure."""
-    made = exposures.simulated(asked.data, n)
+    made = asked.exposure(n)
     with tempfile.TemporaryDirectory(dir=asked.data) as folder:
         asked.say(f"{who}, {n} integrations")
         target = "benchmarks.quality:reduce"
@@ -247,7 +256,7 @@ def job(asked: Asked) -> dict[str, Any]:
     """The whole of `tsoar run`: wall, and what it says of its own parts."""
     rows = []
     for n in asked.lengths:
-        made = exposures.simulated(asked.data, n)
+        made = asked.exposure(n)
         for products in ("all", "spectra"):
             walls, peak, performance = [], 0.0, {}
             for _ in range(1 if asked.quick else 3 if n <= 100 else 2):
@@ -292,8 +301,8 @@ def limit(asked: Asked) -> dict[str, Any]:
         "memory_gb_s": {str(t): machine.memory_bandwidth(mib, t) for t in range(1, asked.cores + 1)},
         "disk_gb_s": machine.disk_bandwidth(asked.data, 32 if asked.quick else 1024),
     }
-    made = exposures.simulated(asked.data, asked.lengths[1])
-    pixels, groups = 256 * 2048, 6
+    made = asked.exposure(asked.lengths[1])
+    pixels, groups = (96 if asked.quick else 256) * 2048, 6
     moved = pixels * (BYTES_IN * groups + 2 * BYTES_OUT)  # what is written is fetched first
     rows = []
     for workers in range(1, asked.cores + 1):
@@ -312,9 +321,9 @@ def limit(asked: Asked) -> dict[str, Any]:
 def memory(asked: Asked) -> dict[str, Any]:
     """Peak memory against length; time against length, groups, subarray and workers. Whole jobs without slope files."""
     by_length = []
-    source = exposures.simulated(asked.data, asked.lengths[1])
+    source = asked.exposure(asked.lengths[1])
     for n in (*asked.lengths, *((1000,) if asked.long and not asked.quick else ())):
-        made = exposures.simulated(asked.data, n) if n <= 300 else exposures.repeated(asked.data, source, n // source.n)
+        made = asked.exposure(n) if n <= 300 else exposures.repeated(asked.data, source, n // source.n)
         asked.say(f"memory, {n} integrations")
         with tempfile.TemporaryDirectory(dir=asked.data) as out:
             got = alone.call(
@@ -325,9 +334,9 @@ def memory(asked: Asked) -> dict[str, Any]:
         if n > 300:
             shutil.rmtree(made.folder)
     n = asked.lengths[0]
-    by_groups = [stream_row(asked, n, groups, "SUBSTRIP256", asked.cores) for groups in (4, 6, 9)]
+    by_groups = [stream_row(asked, n, groups, asked.subarray, asked.cores) for groups in (4, 6, 9)]
     by_pixels = [stream_row(asked, n, 6, subarray, asked.cores) for subarray in ("SUBSTRIP96", "SUBSTRIP256")]
-    by_workers = [stream_row(asked, asked.lengths[1], 6, "SUBSTRIP256", w) for w in range(1, asked.cores + 1)]
+    by_workers = [stream_row(asked, asked.lengths[1], 6, asked.subarray, w) for w in range(1, asked.cores + 1)]
     return {"by_length": by_length, "by_groups": by_groups, "by_pixels": by_pixels, "by_workers": by_workers}
 
 
@@ -344,11 +353,11 @@ def stream_row(asked: Asked, n: int, groups: int, subarray: str, workers: int) -
 
 def start(asked: Asked) -> dict[str, Any]:
     """The first run in a fresh cache of compiled kernels against the second."""
-    made = exposures.simulated(asked.data, asked.lengths[0])
+    made = asked.exposure(asked.lengths[0])
     walls: list[list[float]] = [[], []]
     for _ in range(1 if asked.quick else 2):
         with tempfile.TemporaryDirectory(dir=asked.data) as cache:
-            env = {"XDG_CACHE_HOME": cache, "NUMBA_CACHE_DIR": ""}
+            env = {"XDG_CACHE_HOME": cache, "NUMBA_CACHE_DIR": None}
             for k in range(2):
                 asked.say(f"{('first', 'second')[k]} run in a fresh cache")
                 with tempfile.TemporaryDirectory(dir=asked.data) as out:

@@ -78,7 +78,9 @@ def one_pass_over(
         total = RateSums.empty(shape)
         with timed(seconds, "stream "):
             for number in range(len(segments)):
-                writer = rateints.open_segment(exposure, number, out, job.header_notes()) if out is not None else None
+                writer = None
+                if out is not None:
+                    writer = rateints.open_segment(exposure, number, out / "rateints", job.header_notes())
                 jobs = [partial(block_slopes, recipe, b, writer, scratch) for b in blocks if b.segment == number]
                 with closing(in_order(pool, jobs, workers + 1)) as results:
                     for rate in results:
