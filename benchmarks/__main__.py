@@ -30,8 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         data = (asked.data or Path(temporary)).resolve()
         data.mkdir(parents=True, exist_ok=True)
-        wanted = Asked(data, asked.quick, asked.long, asked.exotedrf, lambda text: say(f"    {text}"))
-        measure(asked.parts or list(PARTS), wanted, asked.out / "results.json")
+        with tempfile.TemporaryDirectory(dir=data) as work:
+            wanted = Asked(data, Path(work), asked.quick, asked.long, asked.exotedrf, lambda text: say(f"    {text}"))
+            measure([name for name in PARTS if not asked.parts or name in asked.parts], wanted, asked.out / "results.json")
     own = asked.out.resolve() == (alone.ROOT / "benchmarks").resolve()
     for path in pages.write(asked.out, readme=own and not asked.quick):
         say(f"written: {path}")

@@ -23,7 +23,9 @@ class Failed(Exception):
     """A child that did not end well; the last thing it said."""
 
 
-def call(target: str, /, *, env: dict[str, str | None] | None = None, timeout: float = 3600, **arguments: Any) -> dict[str, Any]:
+def call(
+    target: str, /, *, env: dict[str, str | None] | None = None, timeout: float = 3600, **arguments: Any
+) -> dict[str, Any]:
     """Run ``module:function(**arguments)`` in a new process; ``env`` changes its environment (None: not set).
 
     Returns

@@ -66,14 +66,19 @@ def main(folder: Path) -> None:
         slopes.data = slopes.data - sky.astype(np.float32)
         slopes.dq[np.isnan(slopes.data)] |= 1
         frame = np.nanmedian(slopes.data, axis=0)
-        result, _ = timed(
-            "bad pixels", stage2.badpixstep, slopes, frame, save_results=False, output_dir=None, to_flag=None
-        )
+        result, _ = timed("bad pixels", stage2.badpixstep, slopes, frame, save_results=False, output_dir=None, to_flag=None)
     flux, error = [], []
     for k in (1, 2):
         rows = centroids[f"ypos o{k}"]
         f, e = timed(
-            f"box, order {k}", stage3.do_box_extraction, result.data, result.err, rows, 30, extract_end=len(rows), progress=False
+            f"box, order {k}",
+            stage3.do_box_extraction,
+            result.data,
+            result.err,
+            rows,
+            30,
+            extract_end=len(rows),
+            progress=False,
         )
         flux.append(f)
         error.append(e)

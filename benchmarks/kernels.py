@@ -48,7 +48,7 @@ def arrays(groups: int = 6, ny: int = 256, nx: int = 2048, seed: int = 1) -> Arr
     counts[2:, 9, ::89] = 60_000
     coeffs = np.stack([rng.normal(0, 1e-3, (ny, nx)) * 10.0 ** (-5.0 * k) for k in range(5)], axis=1).astype(f32)
     coeffs[:, 1] += 1
-    where = np.argwhere(np.ones((4, nx), bool)) + [ny - 4, 0]
+    where = np.argwhere(np.arange(ny)[:, None] >= ny - 4 + np.zeros(nx))
     near = np.abs(np.arange(ny)[:, None] - trace) < 17
     variance = model / GAIN + 2 * READ2
     usable = (rng.random((ny, nx)) > 0.01).astype(np.uint8)
@@ -76,9 +76,9 @@ def arrays(groups: int = 6, ny: int = 256, nx: int = 2048, seed: int = 1) -> Arr
         "usable": usable,
         "gain": np.full((ny, nx), GAIN, f32),
         "read2": np.full((ny, nx), READ2, f32),
-        "weights": ramp_fit.gls_weights(
-            model, np.full((ny, nx), GAIN, f32), np.full((ny, nx), READ2, f32), usable, groups - 1
-        )[0],
+        "weights": ramp_fit.gls_weights(model, np.full((ny, nx), GAIN, f32), np.full((ny, nx), READ2, f32), usable, groups - 1)[
+            0
+        ],
         "slope": slope,
         "plane": np.zeros((ny, nx), f32),
         "var": np.full((ny, nx), 4.0, f32),
@@ -106,20 +106,24 @@ class Kernel:
 
 
 def decode_twin(a: Arrays) -> None:
+    """Swap, shift, convert."""
     a["data"][:] = (a["raw"].byteswap() ^ np.uint16(0x8000)).astype(np.float32)
 
 
 def decode(a: Arrays) -> None:
+    """Row by row, as the chain does."""
     for y in range(a["data"].shape[1]):
         calibrate.decode_row(a["raw"], y, a["data"])
 
 
 def saturate(a: Arrays) -> None:
+    """The step on raw counts."""
     a["data"][:] = a["counts"]
     saturation._frame(a["data"], a["dq"], a["limit"], 1, a["first"])
 
 
 def saturate_twin(a: Arrays) -> None:
+    """Ever reached, grown by a pixel; counts of 0 at the floor."""
     from scipy.ndimage import maximum_filter
 
     a["data"][:] = a["counts"]
@@ -129,6 +133,7 @@ def saturate_twin(a: Arrays) -> None:
 
 
 def refpix_twin(a: Arrays) -> None:
+    """Mean within 3 sigma of itself, until nothing changes."""
     parity, y, x = a["where"].T
     for g in range(a["data"].shape[0]):
         for p in range(2):
@@ -142,6 +147,7 @@ def refpix_twin(a: Arrays) -> None:
 
 
 def linearity_twin(a: Arrays) -> None:
+    """Horner in the same order of operations."""
     c = a["coeffs"].transpose(1, 0, 2)
     v = a["data"]
     out = c[4] * v
@@ -151,6 +157,7 @@ def linearity_twin(a: Arrays) -> None:
 
 
 def offsets_twin(a: Arrays) -> Any:
+    """Weighted mean of the residuals within 4 sigma of a median of 32 rows."""
     r = np.diff(a["data"], axis=0) - a["model"]
     w = np.broadcast_to(a["weight"], r.shape)
     few = one_over_f.start_rows(r.shape[1])
@@ -160,6 +167,7 @@ def offsets_twin(a: Arrays) -> Any:
 
 
 def find_twin(a: Arrays) -> None:
+    """Differences beyond 5 sigma, sums beyond 4, any flag."""
     d = np.diff(a["data"], axis=0) - a["model"]
     n = d.shape[0]
     whole = a["data"][-1] - a["data"][0] - n * a["model"]
@@ -169,6 +177,7 @@ def find_twin(a: Arrays) -> None:
 
 
 def slope_twin(a: Arrays) -> None:
+    """Weighted sum of differences."""
     d = np.diff(a["data"], axis=0)
     n = d.shape[0]
     a["plane"][:] = sum(a["weights"][min(k, n - 1 - k)] * d[k] for k in range(n))
@@ -185,18 +194,21 @@ def refit_twin(a: Arrays) -> None:
 
 
 def refit(a: Arrays) -> None:
+    """Listing the flagged pixels included."""
     pixels = ramp_fit.flagged(a["dq"], a["usable"])
     planes = (a["model"], a["gain"], a["read2"], a["usable"], a["plane"], a["var"].copy(), a["var"].copy())
     ramp_fit.refit_flagged(a["data"], a["dq"], pixels, *planes)
 
 
 def box(a: Arrays) -> None:
+    """One order."""
     extract.extract_box(
         a["slope"], a["var"], a["sky"], a["model"], a["trace"], 0.013, 15.0, a["out"][0], a["out"][1], a["out"][2]
     )
 
 
 def box_twin(a: Arrays) -> None:
+    """Shares of pixels inside, holes filled by the model."""
     y = np.arange(a["slope"].shape[0])[:, None]
     centre = a["trace"] + 0.013
     share = np.clip(np.minimum(y + 0.5, centre + 15) - np.maximum(y - 0.5, centre - 15), 0, 1)
@@ -209,10 +221,12 @@ def box_twin(a: Arrays) -> None:
 
 
 def rate(a: Arrays) -> None:
+    """Four sums and two kinds of flags."""
     stream.add_rate(a["slope"], a["var"], a["sky"], a["bits"], *a["sums"], a["bits"].copy(), a["bits"].copy())
 
 
 def rate_twin(a: Arrays) -> None:
+    """Weights and weighted sums of good pixels."""
     variance = a["var"].astype(float) + a["sky"]
     good = np.isfinite(a["slope"])
     a["sums"] += [
@@ -224,6 +238,7 @@ def rate_twin(a: Arrays) -> None:
 
 
 def mean_twin(a: Arrays) -> None:
+    """Last minus first, NaN where flagged."""
     n = a["data"].shape[0] - 1
     bad = (np.bitwise_or.reduce(a["dq"], axis=0) & chain.SPOILT) != 0
     a["plane"][:] = np.where(bad, np.nan, (a["data"][-1] - a["data"][0]) * np.float32(1 / n))
@@ -239,6 +254,7 @@ def subtract_twin(name: str) -> Callable[[Arrays], None]:
 
 
 def stripes_twin(a: Arrays) -> None:
+    """Cumulated, off every group after the first."""
     a["data"][1:] -= one_over_f.cumulate(a["offsets"])[:, None]
 
 
@@ -254,8 +270,12 @@ KERNELS = (
         ("table",),
         1e-6,
     ),
-    Kernel("linearity._frame", "polynomial", lambda a: linearity._frame(a["data"], a["dq"], a["coeffs"]), linearity_twin, ("data",)),
-    Kernel("dark_current._frame", "dark", lambda a: dark_current._frame(a["data"], a["dark"]), subtract_twin("dark"), ("data",)),
+    Kernel(
+        "linearity._frame", "polynomial", lambda a: linearity._frame(a["data"], a["dq"], a["coeffs"]), linearity_twin, ("data",)
+    ),
+    Kernel(
+        "dark_current._frame", "dark", lambda a: dark_current._frame(a["data"], a["dark"]), subtract_twin("dark"), ("data",)
+    ),
     Kernel(
         "chain.mean_difference",
         "last group minus first",

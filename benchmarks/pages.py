@@ -85,7 +85,10 @@ def markdown(results: Results) -> str:
     text = ["# Speed, memory and quality, side by side", "", f"`python -m benchmarks` on {where(results)}"]
     if results["sizes"]["quick"]:
         text += ["", "**Quick sizes: these numbers show that the benchmark runs, nothing else.**"]
-    text += ["", "Medians; in brackets the lowest and highest of the repetitions. Exposures are SUBSTRIP256, 6 groups, simulated,"]
+    text += [
+        "",
+        "Medians; in brackets the lowest and highest of the repetitions. Exposures are SUBSTRIP256, 6 groups, simulated,",
+    ]
     text += ["files in the system's cache; competitors run in turn, each in a process of its own."]
     for name, part in results["parts"].items():
         text += ["", f"## {TITLES[name]}", ""]
@@ -104,9 +107,14 @@ def stage_table(part: Results) -> str:
         per = r["per_integration"]
         name = r["who"] + (" + clean_flicker_noise" if r.get("one_over_f") else "")
         rows.append(
-            [name, "files" if r["files"] else "memory", str(r["n"]), str(r["workers"])]
-            + [with_spread(per["wall"], 1e3), with_spread(per["cpu"], 1e3), with_spread(per.get("stream wall"), 1e3)]
-            + [number(r["peak_mib"])]
+            [
+                name,
+                "files" if r["files"] else "memory",
+                str(r["n"]),
+                str(r["workers"]),
+                *(with_spread(per.get(what), 1e3) for what in ("wall", "cpu", "stream wall")),
+                number(r["peak_mib"]),
+            ]
         )
     header = ("", "slopes to", "integrations", "cores", "ms per integration", "CPU ms", "without survey", "peak MiB")
     text = rows_of(header, rows, 2)
@@ -115,8 +123,8 @@ def stage_table(part: Results) -> str:
         one = "CPU, one core" if ratio["what"] == "cpu" else f"wall, {ratio['workers']} cores"
         text += (
             f"\n- to {'files' if ratio['files'] else 'memory'}, {ratio['n']} integrations, {one}: tsoar is "
-            f"**{number(ratio['ratio'])} times** faster ({number(ratio['stream_ratio'])} times without its survey) than jwst at its "
-            f"best length, {ratio['best_n']} integrations in a file on {ratio['best_workers']} core(s)"
+            f"**{number(ratio['ratio'])} times** faster ({number(ratio['stream_ratio'])} times without its survey) than jwst "
+            f"at its best length, {ratio['best_n']} integrations in a file on {ratio['best_workers']} core(s)"
         )
     return text
 
@@ -211,9 +219,7 @@ def start_table(part: Results) -> str:
 
 def quality_table(part: Results) -> str:
     """Every chain against the truth."""
-    rows = [
-        [r["who"], str(r["n"]), *(number(r["rows"].get(label)) for label in part["labels"])] for r in part["rows"]
-    ]
+    rows = [[r["who"], str(r["n"]), *(number(r["rows"].get(label)) for label in part["labels"])] for r in part["rows"]]
     text = rows_of(("", "integrations", *(words.strip() for words in part["labels"].values())), rows)
     missing = [f"{who} is not there yet" for who in part["missing"]]
     return "\n\n".join([text, *missing])
@@ -281,7 +287,7 @@ def readme_table(results: Results) -> str:
         )
     table = rows_of(("per integration of 6 groups, SUBSTRIP256", "tsoar", "others", "times faster"), rows)
     note = f"Measured by `make bench` on {where(results)} All of it: [benchmarks/results.md](benchmarks/results.md)."
-    return f"{table}\n\n{note}"
+    return f"{table}\n\n{note}\n\n![Time per integration, peak memory, kernels]({FIGURE.relative_to(ROOT)})"
 
 
 def readme_stage(part: Results, title: str) -> list[list[str]]:
@@ -339,9 +345,7 @@ def figure(results: Results) -> Any:
                 time.plot(n, stream, "o--", color=WHO[who], mfc="white", label="without the survey")
     peaks = parts.get("memory", {}).get("by_length", [])
     if peaks:
-        memory.plot(
-            [r["n"] for r in peaks], [r["peak_mib"] for r in peaks], "o-", color=WHO["tsoar"], label="tsoar, whole job"
-        )
+        memory.plot([r["n"] for r in peaks], [r["peak_mib"] for r in peaks], "o-", color=WHO["tsoar"], label="tsoar, whole job")
     for ax, what in ((time, "wall time per integration [ms]"), (memory, "peak memory [MiB]")):
         if ax.lines:
             ax.set_xscale("log")
@@ -355,7 +359,9 @@ def figure(results: Results) -> Any:
     names = [r["name"].replace("._frame", "").replace("_row", "") for r in rows][::-1]
     place = range(len(rows))
     kernels.barh([p + 0.2 for p in place], [r["twin_ms"]["median"] for r in rows][::-1], 0.4, color="0.7", label="NumPy")
-    kernels.barh([p - 0.2 for p in place], [r["kernel_ms"]["median"] for r in rows][::-1], 0.4, color=WHO["tsoar"], label="tsoar")
+    kernels.barh(
+        [p - 0.2 for p in place], [r["kernel_ms"]["median"] for r in rows][::-1], 0.4, color=WHO["tsoar"], label="tsoar"
+    )
     kernels.set_yticks(list(place), names, fontsize=8)
     if rows:
         kernels.set_xscale("log")

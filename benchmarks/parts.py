@@ -26,6 +26,9 @@ class Asked:
     """How much of it."""
 
     data: Path
+    """exposures, kept for the next time"""
+    work: Path
+    """products that a later part may use, gone in the end"""
     quick: bool = False
     long: bool = False
     exotedrf: str | None = None
@@ -53,8 +56,8 @@ class Asked:
 
     @property
     def repeats(self) -> int:
-        """Of everything that is quick to repeat."""
-        return 2 if self.quick else 5
+        """Of what is quick to repeat."""
+        return 2 if self.quick else 3
 
     @property
     def cores(self) -> int:
@@ -75,7 +78,7 @@ def detector(asked: Asked) -> dict[str, Any]:
         for files in (False, True):
             for workers in range(1, asked.cores + 1):
                 asked.say(f"tsoar, {n} integrations, {workers} worker(s){', files' if files else ''}")
-                repeats = asked.repeats if n <= 100 else 3
+                repeats = asked.repeats if n <= 100 else 2
                 got = alone.call(
                     "benchmarks.stage:slopes", uncal=made.uncal, refs=made.refs, workers=workers, files=files, repeats=repeats
                 )
@@ -99,10 +102,10 @@ def field_rows(asked: Asked, n: int, flicker: bool = False) -> list[dict[str, An
         peak = 0.0
         for _ in range(1 if asked.quick or n > 20 or flicker or cores != "1" else 3 if n <= 10 else 2):
             asked.say(f"jwst, {n} integrations, {cores} core(s){', 1/f' if flicker else ''}")
-            with tempfile.TemporaryDirectory(dir=asked.data) as out:
-                got = alone.call(
-                    "benchmarks.field:detector1", uncal=made.uncal[0], refs=made.refs, flicker=flicker, out=out, cores=cores
-                )
+            out = products_of(asked, made, "jwst, clean_flicker_noise" if flicker else "jwst")
+            got = alone.call(
+                "benchmarks.field:detector1", uncal=made.uncal[0], refs=made.refs, flicker=flicker, out=str(out), cores=cores
+            )
             for into, part in ((seconds, "seconds"), (written, "written"), (steps, "steps")):
                 for name, values in got[part].items():
                     into.setdefault(name, []).extend(values)
@@ -157,9 +160,7 @@ def one_over_f(asked: Asked) -> dict[str, Any]:
         rows += field_rows(asked, asked.field_lengths[1], flicker=True)
     made = asked.exposure(asked.lengths[1])
     for workers in range(1, asked.cores + 1):
-        got = alone.call(
-            "benchmarks.stage:slopes", uncal=made.uncal, refs=made.refs, workers=workers, files=False, repeats=2
-        )
+        got = alone.call("benchmarks.stage:slopes", uncal=made.uncal, refs=made.refs, workers=workers, files=False, repeats=2)
         rows.append(
             {"who": "tsoar", "n": made.n, "workers": workers, "files": False}
             | {"per_integration": summary(got["seconds"], made.n), "peak_mib": got["process"]["peak_mib"]}
@@ -167,15 +168,24 @@ def one_over_f(asked: Asked) -> dict[str, Any]:
     return {"rows": rows, "settings": "median_image, mask_science_regions, n_sigma 0"} | compared(rows, asked.cores)
 
 
-def slopes_of(asked: Asked, n: int) -> list[str]:
-    """Slope files of tsoar's default run, kept with the exposure."""
-    made = asked.exposure(n)
-    out = asked.data / f"run-{made.folder.name}"
+def products_of(asked: Asked, made: exposures.Made, who: str) -> Path:
+    """Where a chain's products of an exposure are kept for the parts that come later."""
+    return asked.work / f"{who.replace(', ', '-').replace(' ', '-')}-{made.folder.name}"
+
+
+def reduced(asked: Asked, made: exposures.Made, who: str) -> Path:
+    """A chain's products, made when no part before has made them."""
+    out = products_of(asked, made, who)
     if not (out / "run.json").exists():
-        shutil.rmtree(out, ignore_errors=True)
-        asked.say(f"slopes of {n} integrations")
-        alone.call("benchmarks.stage:run", uncal=made.uncal, refs=made.refs, out=str(out), workers=asked.cores)
-    return [str(p) for p in sorted((out / "rateints").glob("*.fits"))]
+        asked.say(f"{who}, {made.n} integrations")
+        target = "benchmarks.quality:reduce"
+        alone.call(target, who=who, uncal=made.uncal, refs=made.refs, folder=str(out), workers=asked.cores)
+    return out
+
+
+def slopes_of(asked: Asked, n: int) -> list[str]:
+    """Slope files of tsoar's default run."""
+    return [str(p) for p in sorted((reduced(asked, asked.exposure(n), "tsoar") / "rateints").glob("*.fits"))]
 
 
 def spectra(asked: Asked) -> dict[str, Any]:
@@ -191,9 +201,7 @@ def spectra(asked: Asked) -> dict[str, Any]:
             asked.say(f"tsoar, slopes of {length} integrations, {workers} worker(s)")
             paths = slopes_of(asked, length)
             mine = alone.call("benchmarks.stage:spectra", slopes=paths, workers=workers, repeats=min(asked.repeats, 3))
-            rows.append(
-                {"who": "tsoar", "n": length, "workers": workers, "per_integration": summary(mine["seconds"], length)}
-            )
+            rows.append({"who": "tsoar", "n": length, "workers": workers, "per_integration": summary(mine["seconds"], length)})
     plain = rows[0]["per_integration"]["wall"]["median"]
     for row in rows[1:]:
         row["ratio"] = plain / row["per_integration"]["wall"]["median"]
@@ -209,7 +217,7 @@ def exotedrf(asked: Asked) -> dict[str, Any]:
 
     n = 12 if asked.quick else 20  # its bad-pixel step reads integration 10
     made = asked.exposure(n)
-    with tempfile.TemporaryDirectory(dir=asked.data) as folder:
+    with tempfile.TemporaryDirectory(dir=asked.work) as folder:
         alone.call("benchmarks.quality:for_exotedrf", uncal=made.uncal, refs=made.refs, folder=folder)
         asked.say(f"exotedrf, {n} integrations")
         script = str(Path(__file__).with_name("exo.py"))
@@ -226,11 +234,8 @@ def exotedrf(asked: Asked) -> dict[str, Any]:
 def quality_row(asked: Asked, who: str, n: int) -> dict[str, Any]:
     """Numbers of one chain on one exposure."""
     made = asked.exposure(n)
-    with tempfile.TemporaryDirectory(dir=asked.data) as folder:
-        asked.say(f"{who}, {n} integrations")
-        target = "benchmarks.quality:reduce"
-        alone.call(target, who=who, uncal=made.uncal, refs=made.refs, folder=folder, workers=asked.cores)
-        got = alone.call("benchmarks.quality:score", folder=folder, truth=made.truth)
+    folder = reduced(asked, made, who)
+    got = alone.call("benchmarks.quality:score", folder=str(folder), truth=made.truth)
     return {"who": who, "n": n, "rows": got["rows"]}
 
 
@@ -249,6 +254,7 @@ def quality(asked: Asked) -> dict[str, Any]:
                 missing.append(who)
                 continue
             rows.append(quality_row(asked, who, n))
+            shutil.rmtree(products_of(asked, asked.exposure(n), who))
     return {"rows": rows, "labels": dict(q.ROWS), "missing": sorted(set(missing))}
 
 
@@ -259,9 +265,9 @@ def job(asked: Asked) -> dict[str, Any]:
         made = asked.exposure(n)
         for products in ("all", "spectra"):
             walls, peak, performance = [], 0.0, {}
-            for _ in range(1 if asked.quick else 3 if n <= 100 else 2):
+            for _ in range(2 if n <= 100 and not asked.quick else 1):
                 asked.say(f"whole job, {n} integrations, products {products}")
-                with tempfile.TemporaryDirectory(dir=asked.data) as out:
+                with tempfile.TemporaryDirectory(dir=asked.work) as out:
                     got = alone.call(
                         "benchmarks.stage:run",
                         uncal=made.uncal,
@@ -325,7 +331,7 @@ def memory(asked: Asked) -> dict[str, Any]:
     for n in (*asked.lengths, *((1000,) if asked.long and not asked.quick else ())):
         made = asked.exposure(n) if n <= 300 else exposures.repeated(asked.data, source, n // source.n)
         asked.say(f"memory, {n} integrations")
-        with tempfile.TemporaryDirectory(dir=asked.data) as out:
+        with tempfile.TemporaryDirectory(dir=asked.work) as out:
             got = alone.call(
                 "benchmarks.stage:run", uncal=made.uncal, refs=made.refs, out=out, workers=asked.cores, products="all"
             )
@@ -356,11 +362,11 @@ def start(asked: Asked) -> dict[str, Any]:
     made = asked.exposure(asked.lengths[0])
     walls: list[list[float]] = [[], []]
     for _ in range(1 if asked.quick else 2):
-        with tempfile.TemporaryDirectory(dir=asked.data) as cache:
+        with tempfile.TemporaryDirectory(dir=asked.work) as cache:
             env = {"XDG_CACHE_HOME": cache, "NUMBA_CACHE_DIR": None}
             for k in range(2):
                 asked.say(f"{('first', 'second')[k]} run in a fresh cache")
-                with tempfile.TemporaryDirectory(dir=asked.data) as out:
+                with tempfile.TemporaryDirectory(dir=asked.work) as out:
                     got = alone.call(
                         "benchmarks.stage:run",
                         env=env,

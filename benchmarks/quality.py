@@ -33,10 +33,14 @@ def reduce(who: str, uncal: list[str], refs: str, folder: str, workers: int) -> 
     if not who.startswith("jwst"):
         like = who.partition("--like ")[2] or None
         return stage.run(uncal, refs, folder, workers, like)
-    for path in uncal:
-        field.detector1(path, refs, flicker="clean_flicker_noise" in who, out=folder)
-    slopes = [str(p) for p in sorted((Path(folder) / "rateints").glob("*_rateints.fits"))]
-    return stage.run(slopes, None, folder, workers, products="spectra", skip=["one_over_f"])
+
+    def slopes() -> list[str]:
+        return [str(p) for p in sorted((Path(folder) / "rateints").glob("*_rateints.fits"))]
+
+    if not slopes():  # else the detector stage was run before
+        for path in uncal:
+            field.detector1(path, refs, flicker="clean_flicker_noise" in who, out=folder)
+    return stage.run(slopes(), None, folder, workers, products="spectra", skip=["one_over_f"])
 
 
 def score(folder: str, truth: str) -> dict[str, Any]:
@@ -95,6 +99,4 @@ def of_exotedrf(folder: str, truth: str) -> dict[str, Any]:
     write_dataset(xr.Dataset(data, {"order": [1, 2], "column": x}), out / "spectra.nc")
     steps = json.loads((Path(folder) / "seconds.json").read_text())
     n = flux.shape[0]
-    return score(str(out), truth) | {
-        "steps": {name: {k: v / n for k, v in times.items()} for name, times in steps.items()}
-    }
+    return score(str(out), truth) | {"steps": {name: {k: v / n for k, v in times.items()} for name, times in steps.items()}}

@@ -34,7 +34,7 @@ def one_over_f(slopes: Any, mask: Any) -> Any:
 
 
 def trace(image: Any, good: Any, first: int, last: int, row: float, radius: float = 20, sigma: float = 10, cut: float = 100):
-    """Centroids (columns, rows) from column ``first`` to ``last``: maxima of the smoothed profile within ``radius`` of the last."""
+    """Centroids (columns, rows) from column ``first`` to ``last``: maxima of the smoothed profile near the one before."""
     rows = np.arange(image.shape[0])
     columns = np.arange(first, last, -1 if last < first else 1)
     found = np.zeros(columns.size)
@@ -140,9 +140,7 @@ def all_of_it(paths: list[str], limit: int | None = None) -> dict[str, Any]:
         with timed(seconds, "splines "):
             smooth = {order: [spline(*one) for one in traces[order]] for order in START}
         with timed(seconds, "apertures "):
-            flux = {
-                order: np.array([aperture(clean[i], *smooth[order][i]) for i in range(clean.shape[0])]) for order in START
-            }
+            flux = {order: np.array([aperture(clean[i], *smooth[order][i]) for i in range(clean.shape[0])]) for order in START}
         with timed(seconds, "light curves "):
             white = {order: light_curves(replace_outliers(flux[order]))[1] for order in START}
     n = clean.shape[0]

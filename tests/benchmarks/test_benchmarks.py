@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from astropy.io import fits
-
-from benchmarks import alone, exposures, pages, parts, stage, tutorial
 from benchmarks.__main__ import main
 from benchmarks.clock import spread
 from benchmarks.parts import Asked, compared, finite
+
+from benchmarks import alone, exposures, pages, parts, stage, tutorial
 from tsoar.reduce.stream import Scratch
 
 RESULTS = alone.ROOT / "benchmarks" / "results.json"
@@ -22,11 +22,15 @@ README = (alone.ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_readme_shows_what_was_measured():
+    if not RESULTS.exists():  # nothing measured, nothing shown
+        assert f"{pages.BEGIN}\n{pages.END}" in README
+        return
     results = json.loads(RESULTS.read_text("utf-8"))
     assert not results["sizes"]["quick"]
     assert pages.with_table(README, pages.readme_table(results)) == README
 
 
+@pytest.mark.skipif(not RESULTS.exists(), reason="no results are committed")
 def test_the_page_is_that_of_the_results():
     results = json.loads(RESULTS.read_text("utf-8"))
     assert RESULTS.with_suffix(".md").read_text("utf-8") == pages.markdown(results)
@@ -66,7 +70,7 @@ def test_a_part_without_jwst_is_left_out(monkeypatch):
         raise alone.Failed("benchmarks.field:detector1: ModuleNotFoundError: No module named 'jwst'")
 
     monkeypatch.setitem(parts.PARTS, "detector", fails)
-    assert "parity" in parts.run("detector", Asked("."))["skipped"]
+    assert "parity" in parts.run("detector", Asked(".", "."))["skipped"]
 
 
 # -- what is measured ------------------------------------------------------------------------------------------------

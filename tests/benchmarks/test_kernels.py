@@ -1,7 +1,6 @@
 """Every hot kernel says what its NumPy twin says, on the table that the benchmark times."""
 
 import pytest
-
 from benchmarks.kernels import KERNELS, agree, arrays, table
 
 
