@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: setup demo test slow lint clean
+.PHONY: setup demo bench test slow lint clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml uv.lock
@@ -16,6 +16,11 @@ $(STAMP): pyproject.toml uv.lock
 demo: $(STAMP)
 	.venv/bin/tsoar demo --out demo
 
+# tsoar and its peers in turn, on this machine: benchmarks/results.md; EXOTEDRF=/its/own/python adds exotedrf 2.5.0
+bench: $(STAMP)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity
+	.venv/bin/python -m benchmarks $(if $(EXOTEDRF),--exotedrf $(EXOTEDRF))
+
 test: $(STAMP)
 	.venv/bin/python -m pytest -m "not slow"
 
@@ -24,8 +29,8 @@ slow: $(STAMP)
 	.venv/bin/python -m pytest -m slow
 
 lint: $(STAMP)
-	.venv/bin/ruff format --check src tests
-	.venv/bin/ruff check src tests
+	.venv/bin/ruff format --check src tests benchmarks
+	.venv/bin/ruff check src tests benchmarks
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 
