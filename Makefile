@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: setup demo bench test slow lint clean
+.PHONY: setup demo bench test slow lint docs clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml uv.lock
