@@ -162,10 +162,8 @@ def light_curve_image(curves: Sequence[BinnedCurves], time: F64, baseline: Basel
     average.js_on_change("value", show)
     for k, (c, panel) in enumerate(zip(curves, panels, strict=True)):
         panel.js_on_event("tap", CustomJS(args=shared | {"order": c.order, "k": k}, code=TAP))
-        if k == 0:
-            panel.js_on_event("document_ready", show)
     layout = column(*panels, average, below, across, sizing_mode="stretch_width")
-    layout.tags = [show]
+    layout.tags = [show]  # `embed` has it run once, so that averages and marks agree with what is drawn first
     return layout
 
 
