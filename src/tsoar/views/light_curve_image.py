@@ -48,7 +48,7 @@ const scatter = Math.sqrt(squares / Math.max(count - 1, 1))
 const a = low + first * step, z = low + (last + 1) * step
 curve.data = {...curve.data, y, lower, upper, error}
 below.title.text = `order ${order}, ${a.toFixed(4)} to ${z.toFixed(4)} µm\n` +
-  `scatter outside the event ${scatter.toFixed(0)} ppm, claimed ${sigma.toFixed(0)} ppm`
+  `scatter outside ${scatter.toFixed(0)} ppm, claimed ${sigma.toFixed(0)} ppm`
 for (let j = 0; j < orders.length; j++) { marks[j].visible = j == k; marks[j].location = (a + z) / 2 }
 
 const t = state.data.time[0]
