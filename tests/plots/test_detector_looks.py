@@ -301,3 +301,22 @@ def test_linearity_check_finds_the_curve():
     assert "8000 unflagged pixels" in title(ax)
     (ax,) = panels(plots.linearity_check(curved[:2], true[:2], dq[:2]))
     assert "too few" in ax.texts[0].get_text()
+
+
+def test_frames_of_nothing_are_drawn():
+    """All NaN, all equal, one group: a figure, no warning (warnings are errors here)."""
+    nothing, zeros = np.full((12, 30), np.nan, np.float32), np.zeros((12, 30), np.float32)
+    dq = np.zeros((4, 12, 30), np.uint8)
+    for figure in (
+        plots.before_after(nothing, nothing, group=1),
+        plots.before_after(zeros, zeros),
+        plots.column_profile(nothing, nothing, 3),
+        plots.saturation_reference(nothing, zeros),
+        plots.groups(np.stack([nothing, nothing])),
+        plots.dq_map(dq, "JUMP_DET", nothing),
+        plots.jump_map({4.0: dq}, nothing),
+        plots.linearity_check(zeros[None], zeros[None], dq[:1]),
+        plots.ramp(np.full(4, np.nan), dq[:, 0, 0], np.nan, 5.0, pixel=(0, 0)),
+        plots.wavelength_map(np.full((3, 12, 30), np.nan)),
+    ):
+        assert panels(figure)

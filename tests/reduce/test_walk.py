@@ -13,7 +13,7 @@ from tsoar.errors import ConfigError, InputError
 from tsoar.plots import CAPTIONS
 from tsoar.reduce.sweep import cosmic_rays, jump_sweep, sweep_look, thresholds
 from tsoar.reduce.tour import chosen_pixels, dq_looks, looks, pixel_look
-from tsoar.reduce.walk import flag_words, lines, walk_steps
+from tsoar.reduce.walk import check_inputs, flag_words, lines, walk_steps
 
 N, GROUPS = 10, 5
 
@@ -233,6 +233,15 @@ def test_a_start_from_slopes_has_fewer_looks(finished):
         pixel_look(only, 3, 3)
     with pytest.raises(ConfigError, match="has no ramps"):
         jump_sweep(only, np.array([4.0]))
+
+
+def test_a_run_of_other_files_is_warned_of(opened, finished, tmp_path, caplog):
+    (tmp_path / "run.json").write_text('{"inputs": [{"name": "other_uncal.fits"}]}')
+    check_inputs(tmp_path, opened[0])
+    assert "run of other files (other_uncal.fits)" in caplog.text
+    caplog.clear()
+    check_inputs(finished.out, opened[0])
+    assert not caplog.text
 
 
 def test_what_does_not_fit_is_refused(opened, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ from tsoar.plots.style import (
     robust_limits,
     show_image,
 )
+from tsoar.series.residuals import nanmedian
 
 SHOWN = 12
 """Groups drawn at most."""
@@ -44,7 +45,7 @@ def saturation_reference(limit: NDArray[np.floating], counts: NDArray[np.floatin
     figure, axes = new_figure(rows, 1, height=0.8 + 2.0 * rows, sharex=True)
     ax = axes[0, 0]
     show_image(ax, checked, limits=robust_limits(checked, 0.5, 99.5), label="limit [DN]")
-    middle = np.nanmedian(checked) if np.isfinite(checked).any() else np.nan
+    middle = nanmedian(checked)
     heading(ax, f"saturation limits: median {middle:.0f} DN, {unchecked} of {limit.size} pixels not checked")
     detector_axes(ax, bottom=counts is None)
     if counts is not None:
@@ -88,7 +89,7 @@ def before_after(
     where = "" if group is None else f", group {group + 1}"
     for ax, image, norm, word in ((top, before, norms[0], "before"), (middle, after, norms[1], "after")):
         show_image(ax, image, norm=norm, label=f"signal [{unit}]")
-        heading(ax, f"{word} {step}{where}: median {_number(np.nanmedian(image))} {unit}")
+        heading(ax, f"{word} {step}{where}: median {_number(nanmedian(image))} {unit}")
         detector_axes(ax, bottom=False)
     low, high = robust_limits(taken)
     about_zero = low <= 0 <= high or min(abs(low), abs(high)) < 0.1 * max(abs(low), abs(high))
@@ -96,13 +97,14 @@ def before_after(
         show_image(bottom, taken, limits=centred_limits(taken), cmap="RdBu_r", label=f"difference [{unit}]")
     else:
         show_image(bottom, taken, limits=(low, high), label=f"difference [{unit}]")
-    heading(bottom, f"taken away: median {_number(np.nanmedian(taken))}, 1 to 99 % {_number(low)} to {_number(high)} {unit}")
+    heading(bottom, f"taken away: median {_number(nanmedian(taken))}, 1 to 99 % {_number(low)} to {_number(high)} {unit}")
     detector_axes(bottom)
     return figure
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def _number(value: SupportsFloat) -> str:
+    number = float(value)
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def column_profile(
@@ -129,9 +131,9 @@ def column_profile(
     for values, word, colour in pair:
         style: dict[str, Any] = {"color": colour, "linewidth": 2.4 if word == "before" else 0.9, "drawstyle": "steps-mid"}
         raw.plot(y, values, label=f"{word} {step}", **style)
-        off = values - np.nanmedian(values)
-        level.plot(y, off, label=f"{word}, median {_number(np.nanmedian(values))} {unit} subtracted", **style)
-        reach.append(3.5 * float(np.nanmedian(np.abs(off))))
+        off = values - nanmedian(values)
+        level.plot(y, off, label=f"{word}, median {_number(nanmedian(values))} {unit} subtracted", **style)
+        reach.append(3.5 * float(nanmedian(np.abs(off))))
     level.set_ylim(-max(reach), 2 * max(reach))
     change = pair[0][0] - pair[1][0]
     taken.plot(y, change, color=DARK, linewidth=0.9, drawstyle="steps-mid")
@@ -159,7 +161,7 @@ def groups(data: NDArray[np.floating], *, integration: int | None = None, unit: 
     shown = None
     for k, (ax, g) in enumerate(zip(axes.flat, chosen, strict=False)):
         shown = show_image(ax, data[g], norm=norm, cmap="viridis")
-        text = f"group {g + 1} of {n}: median {_number(np.nanmedian(data[g]))} {unit}"
+        text = f"group {g + 1} of {n}: median {_number(nanmedian(data[g]))} {unit}"
         ax.text(0.01, 0.93, text, transform=ax.transAxes, va="top", fontsize=SMALL, bbox=_BOX)
         if k % columns == 0:
             ax.set_ylabel("row [px]")

@@ -140,7 +140,7 @@ def ramp(
 
 def _reach(used: F64, expected: float | None, band: float | None) -> tuple[float, float]:
     """Limits that hold the differences used and the band about the expected one."""
-    values = [float(v) for v in used]
+    values = [float(v) for v in used if np.isfinite(v)]
     if expected is not None and np.isfinite(expected):
         values += [expected] if band is None or not np.isfinite(band) else [expected - band, expected + band]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)

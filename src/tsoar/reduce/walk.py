@@ -7,6 +7,7 @@ like: from the deep stack of a run where there is one, else from a quick survey 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ from tsoar.spectra.deep import motion_templates
 if TYPE_CHECKING:
     from tsoar.io.exposure import Exposure
     from tsoar.io.references import References
+
+log = logging.getLogger(__name__)
 
 QUICK = 12
 """integrations of the survey when no run is given: the deep stack's noise is then 0.4 of a single integration's"""
@@ -142,6 +145,7 @@ def recipe_for(
     deep = None
     if run is not None:
         deep = read_deep(Path(run), readout, walked.last, plan.config.motion.radius)
+        check_inputs(Path(run), exposure)
     else:
         few = min(plan.config.survey.integrations, max(QUICK, plan.config.survey.minimum))
         plan = replace(plan, config=replace(plan.config, survey=replace(plan.config.survey, integrations=few)))
@@ -186,6 +190,15 @@ def read_deep(run: Path, readout: Readout, ramps: Ramps, radius: float) -> Deep:
     )
     ds.close()
     return deep
+
+
+def check_inputs(run: Path, exposure: Exposure) -> None:
+    """A warning when the run's record names none of the exposure's files."""
+    if not (run / "run.json").exists():
+        return
+    inputs = {str(i.get("name")) for i in datasets.read_json(run / "run.json").get("inputs", [])}
+    if inputs and not inputs & {s.path.name for s in exposure.segments}:
+        log.warning("%s is a run of other files (%s): its deep stack may not fit", run, ", ".join(sorted(inputs)))
 
 
 def late_steps(walked: Walk, recipe: Recipe) -> Walk:
