@@ -12,6 +12,7 @@ from tsoar import detector, flags
 from tsoar.errors import ConfigError, InputError
 from tsoar.explorer import words
 from tsoar.explorer.session import Knobs, mean_of, open_session, pieces_of
+from tsoar.spectra.optimal import box_light
 
 I = 7  # an integration in the transit, in the second segment
 
@@ -209,6 +210,18 @@ def test_slopes_can_be_looked_at_too(explored_run):
     assert np.isfinite(session.frame(3, 0, "ramp_fit").values).mean() > 0.9
     assert session.ramp(3, 40, 1000, "ramp_fit").after.size == 0
     assert session.recompute(3, replace(session.knobs, radius=10.0)).ratio[0, 1000] < 0
+
+
+def test_another_radius_is_that_of_a_run_with_it_optimal_too(tiny):
+    """Radius 12 turned on the page, and radius 12 in the settings, give the same spectrum."""
+    config = tsoar.load_config(overrides=["extract.method=optimal", "extract.radius=12"])
+    there = open_session(tsoar.open(tiny.uncal), tsoar.references(tiny.refs), config)
+    recipe = there.recipe
+    wide = replace(recipe, extract=replace(recipe.extract, radius=15.0), own_light=box_light(recipe.deep, 15.0))
+    turned = replace(there, recipe=wide, _kept={})
+    flux = turned.reduced(I, replace(there.knobs, radius=12.0)).flux
+    assert np.array_equal(flux, there.reduced(I).flux, equal_nan=True)
+    assert not np.array_equal(flux, turned.reduced(I, replace(there.knobs, radius=15.0)).flux, equal_nan=True)
 
 
 def test_a_recomputed_integration_is_there_at_once(session):
