@@ -106,6 +106,7 @@ def test_a_step_left_out_does_nothing(session, stages):
     assert np.allclose(late.data, stages["dark_current"].data[0], atol=0.02)
 
 
+@pytest.mark.slow
 def test_skipping_here_is_skipping_in_a_run(session, tiny):
     """The detector steps that do not need the survey give the very planes of a run that leaves the step out."""
     config = tsoar.load_config(skip=["saturation", "superbias"])
@@ -115,7 +116,6 @@ def test_skipping_here_is_skipping_in_a_run(session, tiny):
         a, b = session.stage(I, step, knobs), other.stage(I, step)
         assert np.array_equal(a.data, b.data) and np.array_equal(a.groupdq, b.groupdq)
     assert other.knobs.skip == {"saturation", "superbias"}
-    assert "tsoar run" in other.light_curve(1.5)
 
 
 def test_a_ramp_with_its_fit_and_flags_in_words(session):
@@ -158,6 +158,10 @@ def test_a_wavelength_gives_the_light_curve_of_the_products(session, explored_ru
     many = session.light_curve(1.5, 1, 41)
     assert np.median(many.flux_err) < 0.25 * np.median(curve.flux_err)
     assert many.flux[4:8].mean() == pytest.approx(0.98, abs=0.004)
+
+
+def test_without_a_run_there_are_no_light_curves(session):
+    assert "tsoar run" in replace(session, result=None).light_curve(1.5)
 
 
 def test_a_run_that_was_stopped_early_has_no_light_curves(session, tmp_path):
@@ -212,6 +216,7 @@ def test_slopes_can_be_looked_at_too(explored_run):
     assert session.recompute(3, replace(session.knobs, radius=10.0)).ratio[0, 1000] < 0
 
 
+@pytest.mark.slow
 def test_another_radius_is_that_of_a_run_with_it_optimal_too(tiny):
     """Radius 12 turned on the page, and radius 12 in the settings, give the same spectrum."""
     config = tsoar.load_config(overrides=["extract.method=optimal", "extract.radius=12"])
