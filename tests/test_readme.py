@@ -8,7 +8,7 @@ import pytest
 
 import tsoar
 from tsoar.cli import cli
-from tsoar.config import load
+from tsoar.config import load, presets
 from tsoar.scoring.rows import KEY
 from tsoar.sim import scenario
 
@@ -32,7 +32,7 @@ def test_commands_parse(line):
     if name == "simulate":
         scenario(target=asked["target"], overrides=asked["overrides"], values={"planet.event": asked["event"]})
     elif "overrides" in asked:
-        like = asked["like"] if asked["like"] == "tutorial" else None
+        like = asked["like"] if asked["like"] in presets() else None
         load(overrides=asked["overrides"], skip=asked["skip"], like=like)
 
 
