@@ -287,7 +287,7 @@ def job(asked: Asked) -> dict[str, Any]:
 def kernels(asked: Asked) -> dict[str, Any]:
     """Every kernel beside its NumPy twin, one integration, one thread."""
     size = {"groups": 5, "ny": 64, "nx": 512} if asked.quick else {}
-    got = alone.call("benchmarks.kernels:table", repeats=asked.repeats, **size)
+    got = alone.call("benchmarks.kernels:table", repeats=3 * asked.repeats, **size)
     rows = []
     for row in got["rows"]:
         mine, plain = spread(row["kernel_ms"]), spread(row["twin_ms"])
