@@ -366,6 +366,8 @@ def figure(results: Results) -> Any:
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
             ax.yaxis.set_minor_locator(NullLocator())
+            low, high = ax.get_ylim()
+            ax.set_ylim(low / 1.5, high * 1.5)
         ax.set_xlabel("integrations in the exposure")
         ax.set_ylabel(what)
         plain(ax)
