@@ -58,6 +58,12 @@ def test_refused(folder, tmp_path):
         (["simulate", "--out", tmp_path / "x", "--target", "wasp-12"], "target 'wasp-12' is not known"),
         (["simulate", "--out", tmp_path / "x", "--set", "star.jmag"], "expected KEY=VALUE"),
         (["simulate", "--out", folder, "--config", folder], "cannot be read"),
+        (["simulate"], "--out"),
+        (["simulate", "--out", tmp_path / "x", "--workers", 0], "--workers"),
+        (["simulate", "--out", tmp_path / "x", "--nints", "2.5"], "'2.5' is not a valid integer"),
+        (["simulate", "--out", tmp_path / "x", "--nints", 10**9], "GB are needed"),
+        (["score", folder / "run"], "--truth"),
+        (["score", folder / "run", "--truth", "a.nc", "--jsn", "b"], "--jsn"),
     ):
         done = call(*arguments)
         assert done.exit_code == 2, arguments

@@ -67,11 +67,14 @@ def test_key_rows_exist(truth, complete):
 def test_folders_and_truths_that_do_not_fit(truth, out, complete, tmp_path):
     (tmp_path / "empty").mkdir()
     other = write_truth(tmp_path / "other.nc", truth_values(n=30))
+    values = truth_values()
+    later = write_truth(tmp_path / "later.nc", values | {"time": (values["time"][0], values["time"][1] + 3)})
     cases = [
         ((tmp_path / "empty", truth.path), "no products"),
         ((tmp_path / "nowhere", truth.path), "no such folder"),
         ((complete, tmp_path / "nowhere.nc"), "no such file"),
         ((complete, other), "has 30"),
+        ((complete, later), "lies 3.0 d from the times"),
     ]
     for arguments, why in cases:
         with pytest.raises(InputError, match=why) as caught:

@@ -144,3 +144,16 @@ def test_ramps_given_up_count_as_found_and_not_as_false(few, out):
     write_jump(out, np.zeros((6, GROUPS, *few.shape)))
     found = values(jumps(find(out), few))
     assert found["found, above 10 sigma"] == 100.0 and found["false flags"] == 0.0
+
+
+def test_a_hit_that_filled_its_pixel_is_found_one_in_a_pixel_that_always_saturates_is_not(few, out):
+    dq = np.zeros((6, *few.shape), np.uint32)
+    write_rateints(out, np.zeros(dq.shape), np.ones(dq.shape), dq)
+    assert values(jumps(find(out), few))["found, above 10 sigma"] == 0.0
+    h = few.hits
+    dq[h.integration, h.row, h.column] = 2
+    write_rateints(out, np.zeros(dq.shape), np.ones(dq.shape), dq)
+    assert values(jumps(find(out), few))["found, above 10 sigma"] > 95.0  # but for pixels hit in half the integrations
+    dq[:] = 2
+    write_rateints(out, np.zeros(dq.shape), np.ones(dq.shape), dq)
+    assert values(jumps(find(out), few))["found, above 10 sigma"] == 0.0

@@ -94,9 +94,29 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"not a zip file")
     (tmp_path / "a.nc").write_bytes(b"not netCDF")
     np.savez(tmp_path / "b.npz", x=1)
-    for name in ("a.npz", "a.nc", "b.npz"):
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "empty.nc").touch()
+    for name in ("a.npz", "a.nc", "b.npz", "empty.npz", "empty.nc"):
         with pytest.raises(InputError, match="not the truth"):
             read_truth(tmp_path / name)
     for name in ("none.nc", "."):
         with pytest.raises(InputError, match="no such file"):
             read_truth(tmp_path / name)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truth_that_was_cut_off_or_damaged_is_refused(tmp_path, share):
+    values = {name: np.asarray(value[1]) for name, value in truth_values().items()}
+    np.savez_compressed(tmp_path / "whole.npz", **values)
+    for whole in (tmp_path / "whole.npz", write_truth(tmp_path / "whole.nc", truth_values())):
+        data = bytearray(whole.read_bytes())
+        cut = whole.with_stem("cut")
+        cut.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(InputError, match="not the truth"):
+            read_truth(cut)
+    data = bytearray((tmp_path / "whole.npz").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 200] = bytes(200)
+    (tmp_path / "damaged.npz").write_bytes(data)
+    with pytest.raises(InputError, match="not the truth"):
+        read_truth(tmp_path / "damaged.npz")

@@ -170,6 +170,10 @@ def test_saturation_is_announced(caplog, small):
     assert 2 <= groups < 20
     fits_now = replace(edge, exposure=replace(edge.exposure, ngroups=groups))
     assert prepare(fits_now).notes == []
+    assert "fainter star" in prepare(bright).notes[0] and "SUBSTRIP96" not in prepare(bright).notes[0]
+    large = replace(small, star=replace(small.star, jmag=8.2), exposure=replace(small.exposure, subarray="SUBSTRIP256"))
+    (note,) = prepare(large).notes  # a frame takes 5.5 s there, 2.2 s in SUBSTRIP96
+    assert note.endswith("only 1 group fits (no slope), 4 in SUBSTRIP96")
 
 
 def test_a_killed_simulation_leaves_no_file_that_looks_whole(tmp_path, small, monkeypatch):
@@ -195,6 +199,20 @@ def test_a_disk_without_room(tmp_path, small, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         simulate(small, tmp_path)
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_an_exposure_too_long_for_the_disk_is_refused_before_anything_is_made(tmp_path):
+    endless = scenario(values={"exposure.nints": 10**9})
+    with pytest.raises(OutputError, match="GB are needed"):
+        simulate(endless, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_simulation_left_is_swept_away(tmp_path, small):
+    left = tmp_path / "jw08888001001_04101_00001-seg007_nis_uncal.fits.part"
+    left.touch()
+    simulate(small, tmp_path)
+    assert not left.exists() and list(tmp_path.rglob("*.part")) == []
 
 
 def test_folders_that_cannot_be_used(tmp_path, small):

@@ -82,10 +82,10 @@ def test_excess_is_what_was_put_in():
     blank = rng.normal(0, 2, (120, 1000)) + rng.normal(0, 3, (120, 1000))
     blank[7, 500] += 1e4
     blank[:, 900:] = np.nan
-    excess = one_over_f_excess(blank, white, 30.0, rows)
+    excess = 30.0**2 * one_over_f_excess(blank, white, rows)
     assert excess[:900].mean() == pytest.approx(9 * (30 / 31) ** 2, rel=0.05)
     assert excess[990] == pytest.approx(9, rel=0.15)
-    assert one_over_f_excess(blank - blank, white, 30.0, rows).max() == 0
+    assert one_over_f_excess(blank - blank, white, rows).max() == 0
 
 
 def test_windows_are_dark_and_whole():

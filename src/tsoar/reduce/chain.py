@@ -53,7 +53,7 @@ from tsoar.detector.ramp_fit import (
 )
 from tsoar.jit import kernel
 from tsoar.reduce.calibrate import Calibration, calibrate
-from tsoar.spectra.centroids import CentroidParams, centroids
+from tsoar.spectra.centroids import CentroidParams, walked_centroids
 from tsoar.spectra.extract import (
     ExtractParams,
     blank_sums,
@@ -72,6 +72,7 @@ from tsoar.spectra.motion import (
     spans_of,
     with_normals,
 )
+from tsoar.spectra.optimal import box_light, effective_rows, extract_optimal
 
 BAD = np.uint32(flags.DO_NOT_USE | flags.REFERENCE_PIXEL)
 
@@ -171,6 +172,10 @@ class Recipe:
     blank: F32
     blank_spans: NDArray[np.int32]
     group_weights: F64
+    own_light: F64
+    """(3, x) light of each order by itself in its box [DN/s]"""
+    aperture_rows: F64
+    """(3, x) rows that a constant under a column's pixels counts as in the flux"""
     has_deep: bool
     """False: too few integrations for a deep stack; its images serve geometry only"""
     skip: frozenset[str]
@@ -214,6 +219,10 @@ def make_recipe(
     blank = blank_windows(deep, usable & (weight > 0), extract.blank_rows)
     bad = (pixeldq & BAD) != 0
     masked = one_over_f.method == "masked"
+    own_light = box_light(deep, extract.radius)
+    rows = np.full(own_light.shape, 2 * extract.radius)
+    if extract.method == "optimal":
+        rows = effective_rows(deep, var_p + var_r, noise.usable > 0, extract.radius, own_light)
     return Recipe(
         readout,
         calibration,
@@ -234,6 +243,8 @@ def make_recipe(
         blank,
         spans_of(blank > 0),
         mean_group_weights(weights, deep, extract.radius, n),
+        own_light,
+        rows,
         has_deep,
         skip,
         one_over_f,
@@ -310,8 +321,7 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
     if r.has_deep:
         last = r.deep.last_group
         mean_difference(b.data, b.dq, last, SPOILT, b.image)
-        deep_model = model_image(r.deep, r.spans, None, tgroup, b.model)
-        columns = difference_offset(b.data, 0, last, deep_model, last, r.image_weight, r.one_over_f.clip)
+        columns = difference_offset(b.data, 0, last, r.deep_image, last, r.image_weight, r.one_over_f.clip)
         subtract_columns(b.image, columns / np.float32(last))
         shape = fit_shape(b.image, r.deep, r.first_templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
         model_image(r.deep, r.spans, shape, tgroup, b.model)
@@ -419,11 +429,17 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
         b.model[:] = narrow
     variance = np.add(b.var_p, b.var_r, out=b.work)
     flux, var, filled = (np.empty((3, nx)) for _ in range(3))
-    for o in range(3):
-        shift = float(shape.shift[o]) if r.motion.follow else 0.0
-        extract_box(light, variance, r.deep.sky, b.model, r.deep.trace[o], shift, r.extract.radius, flux[o], var[o], filled[o])
+    follow = shape.shift if r.motion.follow else np.zeros(3)
+    if r.extract.method == "optimal":
+        d, out = r.deep, (flux, var, filled)
+        templates = (d.star, d.gradient, d.curvature, d.odd, d.trace)
+        extract_optimal(light, variance, b.model, *templates, shape.scale, follow, r.extract.radius, r.own_light, *out)
+    else:
+        for o in range(3):
+            out = (flux[o], var[o], filled[o])
+            extract_box(light, variance, r.deep.sky, b.model, r.deep.trace[o], float(follow[o]), r.extract.radius, *out)
     np.subtract(b.slope, r.deep.sky, out=b.image)
-    y_raw, _ = centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
+    y_raw, _ = walked_centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
     blank = facts.pop("blank", np.full((3, nx), np.nan))
     return Integration(flux, var, filled, y_raw.astype(np.float32), shape, blank, facts)
 

@@ -17,6 +17,10 @@ from tsoar.spectra.extract import one_over_f_excess
 from tsoar.units import TIME_LONG_NAME, TIME_UNITS
 
 ORDERS = np.array([1, 2, 3])
+FLUX_IS = {
+    "box": "flux in the moving box, sky removed",
+    "optimal": "light of this order in the box, by a fit of its profile",
+}
 Series = dict[str, NDArray[Any]]
 
 
@@ -47,7 +51,8 @@ def valid_columns(recipe: Recipe, series: Series) -> NDArray[np.bool_]:
     low, high = (science[0] - 0.5, science[-1] + 0.5) if science.size else (0.0, 0.0)
     radius = recipe.extract.radius
     with np.errstate(invalid="ignore"):
-        inside = (recipe.deep.trace - radius >= low) & (recipe.deep.trace + radius <= high)
+        beyond = radius if recipe.extract.method == "box" else 0.0  # a fit needs no whole profile, a sum does
+        inside = (recipe.deep.trace - beyond >= low) & (recipe.deep.trace + beyond <= high)
         filled = series["filled"] <= recipe.extract.max_filled
     valid: NDArray[np.bool_] = inside[None] & filled & np.isfinite(series["flux"]) & (series["variance"] > 0)
     return valid
@@ -63,10 +68,9 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
     excess = np.zeros((3, readout.shape[1]))
     if recipe.calibration is not None and np.isfinite(series["blank"]).any():
         expected, counts, offset = blank_expectation(recipe)
-        height = 2 * recipe.extract.radius
         for o in range(3):
-            excess[o] = one_over_f_excess(series["blank"][:, o].astype(np.float64), expected[o], height, counts)
-        excess += height**2 * offset
+            excess[o] = one_over_f_excess(series["blank"][:, o].astype(np.float64), expected[o], counts)
+        excess = np.nan_to_num((excess + offset) * recipe.aperture_rows**2)
     error = np.sqrt(series.pop("variance") + excess.astype(np.float32))
     flux = series.pop("flux")
     series.pop("filled")
@@ -81,7 +85,7 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
     dims = ("integration", "order", "column")
     per_order = ("integration", "order")
     data: dict[str, Any] = {
-        "flux": (dims, flux, {"units": "DN/s", "long_name": "flux in the moving box, sky removed"}),
+        "flux": (dims, flux, {"units": "DN/s", "long_name": FLUX_IS[recipe.extract.method]}),
         "flux_err": (
             dims,
             error.astype(np.float32),

@@ -40,8 +40,9 @@ def jumps(products: Products, truth: Truth) -> list[Row]:
 
     With *_jump.fits: a hit is found when its own group is flagged JUMP_DET, DO_NOT_USE or SATURATED, or when the slopes
     gave the ramp up; reads are counted. Without: when its ramp has JUMP_DET or DO_NOT_USE in the slopes; ramps are
-    counted. Hits before the first read change no difference and do not count. A flag is false when neither the pixel
-    nor one of its 8 neighbours was hit at or before that read (ramps: in that integration).
+    counted; a hit that filled the pixel is found when the ramp is SATURATED where most others of the pixel are not.
+    Hits before the first read change no difference and do not count. A flag is false when neither the pixel nor one of
+    its 8 neighbours was hit at or before that read (ramps: in that integration).
     """
     hits, by_group = truth.hits, bool(products.jump)
     good = ~(truth.bad | truth.reference | truth.masked)
@@ -50,7 +51,8 @@ def jumps(products: Products, truth: Truth) -> list[Row]:
     counts = good[hits.row, hits.column] & (hits.group > 0) & (hits.group < truth.n_groups)
     order = np.argsort(hits.integration, kind="stable")
     edges = np.searchsorted(hits.integration[order], np.arange(truth.integrations + 1))
-    found, seen = np.zeros(hits.group.size, bool), np.zeros(hits.group.size, bool)
+    found, seen, filled = (np.zeros(hits.group.size, bool) for _ in range(3))
+    full = np.zeros(truth.shape, np.int32)  # integrations in which a pixel saturates
     false = beside = total = 0
 
     def tally(flagged: NDArray[np.bool_], read: int, first: NDArray[np.int16]) -> tuple[int, int]:
@@ -64,6 +66,9 @@ def jumps(products: Products, truth: Truth) -> list[Row]:
             seen[which] = True
             flagged = (dq & np.uint32(JUMP_DET)) != 0
             found[which] |= flagged[hits.row[which], hits.column[which]]
+            saturated = (dq & np.uint32(SATURATED)) != 0
+            filled[which] = saturated[hits.row[which], hits.column[which]]
+            full += saturated
             usable = good & ~given_up
             more, near = tally(flagged & usable, truth.n_groups - 1, first_hit(truth, which))
             false, beside, total = false + more, beside + near, total + int(usable.sum())
@@ -79,6 +84,7 @@ def jumps(products: Products, truth: Truth) -> list[Row]:
             usable = good & ((dq[read] & (DO_NOT_USE | SATURATED)) == 0)
             more, near = tally(((dq[read] & JUMP_DET) != 0) & usable, read, first)
             false, beside, total = false + more, beside + near, total + int(usable.sum())
+    found |= filled & (2 * full < truth.integrations)[hits.row, hits.column]
     counts &= seen
     how = "by the flags of their own group" if by_group else "by the flags of their ramp"
     rows = []

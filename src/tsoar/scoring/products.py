@@ -77,6 +77,10 @@ def find(out: str | Path) -> Products:
     return found
 
 
+FAR_APART = 0.5
+"""[d] between the times of a run and of a truth: not a clock error, another exposure."""
+
+
 def run_json(out: Path) -> dict[str, Any]:
     """Contents of run.json; empty without one."""
     path = out / "run.json"
@@ -156,6 +160,14 @@ def dataset(path: Path, truth: Truth, names: tuple[str, ...]) -> xr.Dataset:
             data.close()
             raise InputError(
                 f"{path} has {got} along {name}, the truth {truth.path} has {size}: "
+                "give the truth.nc of the exposure this run was made from"
+            )
+    if "time" in data.variables:
+        apart = float(np.nanmedian(np.abs(data["time"].values - truth.time)))
+        if apart > FAR_APART:
+            data.close()
+            raise InputError(
+                f"{path} lies {apart:.1f} d from the times of the truth {truth.path}: another exposure's; "
                 "give the truth.nc of the exposure this run was made from"
             )
     return data

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 import xarray as xr
@@ -25,6 +26,8 @@ COLUMNS = 2048
 ODD = ("dead", "low_qe", "hot", "warm", "rc", "telegraph", "nonlinear", "unstable_bias")
 """Kinds of odd pixels in truth.npz; with ``_unflagged`` the same that no mask tells of."""
 EVENTS = ("transit", "eclipse", "none")
+BROKEN = (OSError, EOFError, ValueError, TypeError, IndexError, RuntimeError, BadZipFile, ZlibError)
+"""What numpy, zipfile, zlib and HDF5 say of files that are cut off or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def read_truth(path: str | Path) -> Truth:
         return from_npz(path) if path.suffix == ".npz" else from_netcdf(path)
     except KeyError as error:
         raise refuse(path, f"{error.args[0]} is not in it") from None
-    except (OSError, ValueError, TypeError, BadZipFile) as error:
+    except BROKEN as error:
         raise refuse(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from None
 
 
@@ -191,7 +194,7 @@ def from_netcdf(path: Path) -> Truth:
 
 def from_npz(path: Path) -> Truth:
     """Truth from the keys of the independent simulator."""
-    with np.load(path, allow_pickle=False) as data:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:  # numpy leaves a damaged file open
         values = {name: data[name] for name in data.files}
     for key, name in (("trace_y", "trace"), ("edge_y", "edges"), ("centroid_y", "centroid"), ("rate_dn", "rate")):
         values[name] = values[key]

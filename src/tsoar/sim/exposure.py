@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tsoar.errors import ConfigError, OutputError
 from tsoar.sim.clock import Times, make_times, seconds_of
 from tsoar.sim.files import Segments, write_references
+from tsoar.sim.instrument import SUBARRAYS
 from tsoar.sim.maps import Detector, make_detector
 from tsoar.sim.noise import Hits, Track, slow_track
 from tsoar.sim.parameters import Scenario, contradictions
@@ -73,9 +74,12 @@ class Prepared:
         share = (fits[4:-4] < e.ngroups).mean()
         all_of_it = "the whole trace saturates" if share > 0.95 else f"{100 * share:.0f} % of the columns saturate"
         how_many = int(fits.min())
-        advice = f"{how_many} groups would fit" if how_many >= 2 else "not even 2 groups fit; choose a fainter star"
-        if how_many == 1:
-            advice = "only 1 group fits (no slope); choose a fainter star or SUBSTRIP96"
+        if how_many >= 2:
+            advice = f"{how_many} groups would fit"
+        else:
+            advice = "only 1 group fits (no slope)" if how_many == 1 else "not even 1 group fits"
+            short = int(fits.min() * frame / SUBARRAYS["SUBSTRIP96"].frame_time)
+            advice += f", {short} in SUBSTRIP96" if short >= 2 and e.subarray != "SUBSTRIP96" else "; choose a fainter star"
         return [f"{all_of_it} before the last of {e.ngroups} groups; {advice}"]
 
 
@@ -138,6 +142,7 @@ def simulate(
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers = {workers}: expected 1 or more")
+    _room(Path(out), scenario)
     tell = progress or (lambda stage, done, total: None)
     tell("preparing", 0, 1)
     ready = prepare(scenario)
@@ -182,9 +187,8 @@ def simulate(
 
 
 def _folder(folder: Path, s: Scenario) -> Path:
-    """The folder, ready: writable, with room, without segments of something else."""
+    """The folder, ready: writable, without segments of something else."""
     from tsoar.sim.headers import stem
-    from tsoar.sim.instrument import SUBARRAYS
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,11 +200,18 @@ def _folder(folder: Path, s: Scenario) -> Path:
     others = sorted(p.name for p in folder.glob("*_uncal.fits") if p.name not in mine)
     if others:
         raise OutputError(f"{folder}: holds {others[0]} of another exposure; choose an empty folder with --out")
+    for left in folder.glob(f"{stem(s)}-seg*_nis_uncal.fits.part"):  # of a simulation that was killed
+        left.unlink(missing_ok=True)
+    return folder
+
+
+def _room(folder: Path, s: Scenario) -> None:
+    """Refuse an exposure that the disk cannot hold, before anything is computed or made."""
     e = s.exposure
     needed = e.nints * e.ngroups * SUBARRAYS[e.subarray].rows * 4096 + 200_000_000
-    free = shutil.disk_usage(folder).free
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
+    free = shutil.disk_usage(there).free
     if free < needed:
         raise OutputError(
             f"{folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room or choose another"
         )
-    return folder

@@ -77,9 +77,24 @@ def centroids(
     cut. Where a lower order or the frame's edge is too near, rows are held to ``expected`` and not valid. NaN where
     ``expected`` is NaN.
     """
+    y, peak = walked_centroids(image, good, expected, params)
+    valid = np.zeros(y.shape, bool)
+    for o in range(len(y)):
+        found = np.where(np.isfinite(peak[o]), y[o], np.nan)
+        if np.isfinite(found).any():
+            valid[o] = _believable(found, peak[o], expected[o], params)
+    return y, valid
+
+
+def walked_centroids(
+    image: F32, good: NDArray[np.bool_], expected: F64, params: CentroidParams = CentroidParams()
+) -> tuple[F64, F32]:
+    """`centroids` without asking which are valid (that takes as long as the walk): rows (3, x) [px], and the height of the
+    smoothed profile (3, x) where a maximum was found, NaN elsewhere.
+    """
     n_orders, nx = expected.shape
     y = expected.copy()
-    valid = np.zeros((n_orders, nx), bool)
+    peaks = np.full((n_orders, nx), np.nan, np.float32)
     reach = int(np.ceil(3 * params.sigma))
     taps = np.arange(-reach, reach + 1)
     gauss = np.exp(-0.5 * (taps / params.sigma) ** 2)
@@ -108,11 +123,9 @@ def centroids(
         for step in (1, -1):
             _walk(band, first, seen, expected[o], start, step, gauss, radius, margin, params.tolerance, found, peak)
         measured = np.isfinite(found)
-        if not measured.any():
-            continue
         y[o, measured] = found[measured]
-        valid[o] = _believable(found, peak, expected[o], params)
-    return y, valid
+        peaks[o, measured] = peak[measured]
+    return y, peaks
 
 
 def _territory(expected: F64, order: int) -> tuple[F64, F64]:

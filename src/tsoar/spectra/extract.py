@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 
 from tsoar.blocks import F32, F64, Deep
 from tsoar.jit import kernel
-from tsoar.params import Annotated, Gt, Interval, Unit, doc
+from tsoar.params import Annotated, Gt, Interval, Literal, Unit, doc
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractParams:
-    """The aperture."""
+    """The aperture, and how its pixels are weighted."""
 
+    method: Annotated[
+        Literal["box", "optimal"],
+        doc("box: sum over the moving box; optimal: weighted by profile and noise, overlapping orders told apart"),
+    ] = "box"
     radius: Annotated[float, Gt(1), Unit("px"), doc("half height of the box; 15 holds 93 % of the light")] = 15.0
     max_filled: Annotated[
         float, Interval(ge=0, le=1), doc("columns with a larger share of their light filled in are not valid")
@@ -131,11 +135,11 @@ def mean_group_weights(weights: F32, deep: Deep, radius: float, n: int) -> F64:
     return out
 
 
-def one_over_f_excess(blank: F64, white: F64, aperture_rows: float, window_rows: F64, width: int = 101) -> F64:
-    """Variance (x,) [(DN/s)^2] that 1/f noise inside a column adds to the sum over an aperture.
+def one_over_f_excess(blank: F64, white: F64, window_rows: F64, width: int = 101) -> F64:
+    """Variance (x,) [(DN/s)^2] that 1/f noise inside a column adds to each row of an aperture (the same in all its rows).
 
     blank (i, x): the window's sums over the exposure [DN/s] (NaN: none); white (x,): the variance they would have
-    without 1/f; window_rows (x,): pixels in each window. The excess, scaled with the square of the rows, is averaged over
+    without 1/f; window_rows (x,): pixels in each window. The excess of a row is averaged over
     ``width`` columns (its own error per column is large); columns without a window take their neighbours'.
     """
     n = blank.shape[0]
@@ -145,7 +149,7 @@ def one_over_f_excess(blank: F64, white: F64, aperture_rows: float, window_rows:
     sums = blank[:, where]
     far = np.abs(sums - np.nanmedian(sums, axis=0))
     sums = np.where(far <= 4 * 1.4826 * np.nanmedian(far, axis=0), sums, np.nan)
-    values = (np.nanvar(sums, axis=0, ddof=1) - white[where]) * (aperture_rows / window_rows[where]) ** 2
+    values = (np.nanvar(sums, axis=0, ddof=1) - white[where]) / window_rows[where] ** 2
     half = width // 2
     out = np.zeros(white.shape)
     for x in range(white.size):
