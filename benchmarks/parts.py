@@ -216,7 +216,7 @@ def exotedrf(asked: Asked) -> dict[str, Any]:
     from benchmarks import quality
 
     n = 12 if asked.quick else 20  # its bad-pixel step reads integration 10
-    made = asked.exposure(n)
+    made = exposures.simulated(asked.data, n)
     with tempfile.TemporaryDirectory(dir=asked.work) as folder:
         alone.call("benchmarks.quality:for_exotedrf", uncal=made.uncal, refs=made.refs, folder=folder)
         asked.say(f"exotedrf, {n} integrations")
@@ -225,18 +225,17 @@ def exotedrf(asked: Asked) -> dict[str, Any]:
         if done.returncode != 0:
             return {"skipped": f"exotedrf failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}"}
         found = alone.call("benchmarks.quality:of_exotedrf", folder=folder, truth=made.truth)
-    mine = quality_row(asked, "tsoar", n)
+    mine = quality_row(asked, "tsoar", made)
     return {"n": n, "steps": found["steps"], "rows": {"exotedrf": found["rows"], "tsoar": mine["rows"]}} | {
         "labels": dict(quality.ROWS)
     }
 
 
-def quality_row(asked: Asked, who: str, n: int) -> dict[str, Any]:
+def quality_row(asked: Asked, who: str, made: exposures.Made) -> dict[str, Any]:
     """Numbers of one chain on one exposure."""
-    made = asked.exposure(n)
     folder = reduced(asked, made, who)
     got = alone.call("benchmarks.quality:score", folder=str(folder), truth=made.truth)
-    return {"who": who, "n": n, "rows": got["rows"]}
+    return {"who": who, "n": made.n, "rows": got["rows"]}
 
 
 def quality(asked: Asked) -> dict[str, Any]:
@@ -253,8 +252,9 @@ def quality(asked: Asked) -> dict[str, Any]:
             if who.startswith("tsoar --like ") and who.split()[-1] not in presets():
                 missing.append(who)
                 continue
-            rows.append(quality_row(asked, who, n))
-            shutil.rmtree(products_of(asked, asked.exposure(n), who))
+            made = asked.exposure(n)
+            rows.append(quality_row(asked, who, made))
+            shutil.rmtree(products_of(asked, made, who))
     return {"rows": rows, "labels": dict(q.ROWS), "missing": sorted(set(missing))}
 
 
@@ -287,7 +287,7 @@ def job(asked: Asked) -> dict[str, Any]:
 def kernels(asked: Asked) -> dict[str, Any]:
     """Every kernel beside its NumPy twin, one integration, one thread."""
     size = {"groups": 5, "ny": 64, "nx": 512} if asked.quick else {}
-    got = alone.call("benchmarks.kernels:table", repeats=asked.repeats, **size)
+    got = alone.call("benchmarks.kernels:table", repeats=3 * asked.repeats, **size)
     rows = []
     for row in got["rows"]:
         mine, plain = spread(row["kernel_ms"]), spread(row["twin_ms"])
