@@ -193,7 +193,7 @@ def limit_table(part: Results) -> str:
     disk = part["disk_gb_s"]
     lines.append(f"Disk: write {disk['write']:.2f}, read {disk['read']:.2f} GB/s.")
     rows = [
-        [to(r["files"]), str(r["workers"]), number(r["ms"]), number(r["best_ms"]), f"{r['fraction']:.0%}"] for r in part["rows"]
+        [to(r["files"]), str(r["workers"]), number(r["ms"]), number(r["best_ms"]), f"{r['fraction']:.1%}"] for r in part["rows"]
     ]
     return " ".join(lines) + "\n\n" + rows_of(("slopes to", "cores", "ms per integration", "at best ms", "reached"), rows)
 

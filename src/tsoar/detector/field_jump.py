@@ -15,8 +15,9 @@ CDS reference times the gain. Three branches:
 Then neighbours, groups after large jumps, and flags taken back where DO_NOT_USE or SATURATED. With fewer than 3 groups
 that are not DO_NOT_USE all over, in any one integration, nothing is flagged in the whole file.
 
-The elements that leave a pixel's sorted |d| always lie at one of its ends. So one sort a pixel is enough: a window over it
-shrinks. Most pixels have nothing to flag; a selection of the median (Hoare 1961) and the two extremes tell.
+Most pixels have nothing to flag: bounds on their median, a whole row at a time, tell. In the others the elements that leave
+always lie at one end of the sorted |d|: a few at the top are left out one by one (the median by Hoare's selection, 1961),
+more by a window over the sorted values that shrinks.
 
 Not reproduced: snowballs and showers (off for NIRISS), several reads a group, row slices of several processes.
 """
@@ -217,6 +218,33 @@ def _iterate(a, n, read2, t4, t3, t2):
     far = max(_distance(least, middle, sigma), _distance(most, middle, sigma))
     if not far > _limit_of(n, t4, t3, t2):
         return least, most
+    # a few hits above all others, as in most pixels that have any: leave them out one after the other
+    for _ in range(4):
+        if not _distance(least, middle, sigma) < far:
+            break
+        kept, top, ties = 0, np.float32(-np.inf), 0
+        for i in range(n):
+            v = a[i]
+            if v != most:
+                a[kept] = v
+                kept += 1
+                ties = 1 if v > top else ties + 1 if v == top else ties
+                top = max(top, v)
+        n, most = kept, top
+        if n == 0:
+            return np.float32(np.inf), np.float32(-np.inf)
+        if n == 1:
+            return least, most
+        if n == 2:
+            middle = 1.0 * least
+        else:
+            m = n - ties if n >= 4 else n
+            middle = _middle(a, m, n) if m > 0 else np.nan
+        middle = 1.0 * np.float32(middle)
+        sigma = _noise(middle, read2)
+        far = max(_distance(least, middle, sigma), _distance(most, middle, sigma))
+        if not far > _limit_of(n, t4, t3, t2):
+            return least, most
     a[:n].sort()
     low, high = 0, n
     while True:
