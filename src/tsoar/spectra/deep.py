@@ -72,7 +72,9 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light; asked only where noise is exceeded
     y, x = np.nonzero(usable & np.isfinite(away) & (away > limit * noise))
     half_y, half_x = LOCAL[0] // 2, LOCAL[1] // 2
-    padded = np.pad(np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), (half_y, half_x), mode="symmetric")
+    padded = np.pad(
+        np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), ((half_y, half_y), (half_x, half_x)), mode="symmetric"
+    )
     windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[y, x].reshape(y.size, -1)
     local = column_medians(np.ascontiguousarray(windows.T, np.float32)) if y.size else np.empty(0, np.float32)
     odd[y, x] = ~(away[y, x] <= limit * np.maximum(1.4826 * local, np.broadcast_to(noise, image.shape)[y, x]))
