@@ -21,7 +21,8 @@ def files(tmp_path_factory):
     """(theirs, ours, folder): rateints of the same exposure."""
     field.needed()
     folder = tmp_path_factory.mktemp("spec2")
-    made = simulate(scenario(values=SMALL | {"exposure.segments": 1, "exposure.subarray": "SUBSTRIP256", "exposure.nints": 2}), folder)
+    small = {"exposure.segments": 1, "exposure.subarray": "SUBSTRIP256", "exposure.nints": 2}
+    made = simulate(scenario(values=SMALL | small), folder)
     references = {f.name.split("_")[2]: f for f in made.references.iterdir()}
     exposure = tsoar.open(made.segments)
     tsoar.run(exposure, tsoar.references(made.references), out=folder / "out", config=tsoar.load_config(like="jwst"))
