@@ -70,14 +70,14 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     away = np.abs(image - expected)
     odd = ~usable | ~(away <= limit * noise) | ~np.isfinite(image)
     # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light; asked only where noise is exceeded
-    y, x = np.nonzero(usable & np.isfinite(away) & (away > limit * noise))
+    ys, xs = np.nonzero(usable & np.isfinite(away) & (away > limit * noise))
     half_y, half_x = LOCAL[0] // 2, LOCAL[1] // 2
     padded = np.pad(
         np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), ((half_y, half_y), (half_x, half_x)), mode="symmetric"
     )
-    windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[y, x].reshape(y.size, -1)
-    local = column_medians(np.ascontiguousarray(windows.T, np.float32)) if y.size else np.empty(0, np.float32)
-    odd[y, x] = ~(away[y, x] <= limit * np.maximum(1.4826 * local, np.broadcast_to(noise, image.shape)[y, x]))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[ys, xs].reshape(ys.size, -1)
+    local = column_medians(np.ascontiguousarray(windows.T, np.float32)) if ys.size else np.empty(0, np.float32)
+    odd[ys, xs] = ~(away[ys, xs] <= limit * np.maximum(1.4826 * local, np.broadcast_to(noise, image.shape)[ys, xs]))
     # repair along the row from the nearest pixels that are not odd
     repaired = np.where(odd, np.nan, image)
     x = np.arange(image.shape[1])
