@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tsoar.io.exposure import from_array as from_array
     from tsoar.io.exposure import open_exposure as open
     from tsoar.io.references import references as references
+    from tsoar.reduce.fit import fit as fit
     from tsoar.reduce.run import run as run
     from tsoar.scoring import score as score
     from tsoar.sim import scenario as scenario
@@ -44,6 +45,7 @@ _WHERE = {
     "TsoarError": ("tsoar.errors", "TsoarError"),
     "detector": ("tsoar.detector", ""),
     "flags": ("tsoar.flags", ""),
+    "fit": ("tsoar.reduce.fit", "fit"),
     "from_array": ("tsoar.io.exposure", "from_array"),
     "load_config": ("tsoar.config", "load"),
     "open": ("tsoar.io.exposure", "open_exposure"),
@@ -68,6 +70,7 @@ __all__ = [
     "TsoarError",
     "__version__",
     "detector",
+    "fit",
     "flags",
     "from_array",
     "load_config",

@@ -16,6 +16,7 @@ from typing import Any
 
 from tsoar.detector import JumpParams, OneOverFParams, RampFitParams, RefpixParams, SaturationParams
 from tsoar.errors import ConfigError
+from tsoar.fitting.params import FitParams
 from tsoar.params import Annotated, Ge, doc
 from tsoar.series.baseline import BaselineParams
 from tsoar.settings import Schema, digest, get, to_dict
@@ -48,6 +49,7 @@ class Config:
     extract: ExtractParams = field(default_factory=ExtractParams)
     clean: CleanParams = field(default_factory=CleanParams)
     baseline: BaselineParams = field(default_factory=BaselineParams)
+    fit: FitParams = field(default_factory=FitParams)
 
 
 SCHEMA = Schema(Config, "tsoar config")

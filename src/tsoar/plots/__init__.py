@@ -6,6 +6,7 @@ a figure shows, what to look for and what would be wrong.
 
 from tsoar.plots.captions import CAPTIONS
 from tsoar.plots.detector import group_differences, saturated, slope_image
+from tsoar.plots.fit import fit_corner, fit_residuals, fit_spectrum, fit_white_light
 from tsoar.plots.planet import recovered_spectrum
 from tsoar.plots.series import rms_binning, white_light, white_psd
 from tsoar.plots.spectra import light_curve_image, sensitivity, spectra
@@ -14,6 +15,10 @@ from tsoar.plots.traces import apertures, trace_motion, traces_on_image
 __all__ = [
     "CAPTIONS",
     "apertures",
+    "fit_corner",
+    "fit_residuals",
+    "fit_spectrum",
+    "fit_white_light",
     "group_differences",
     "light_curve_image",
     "recovered_spectrum",

@@ -72,4 +72,26 @@ CAPTIONS = {
         "line and the range in which white noise lies with so few bins (68 % and 95 %). Neighbouring points are not "
         "independent. Wrong: points that level off above the band, which is noise that averaging does not beat."
     ),
+    "fit_white_light": (
+        "White light of each order over its fitted baseline, with the fitted transit or eclipse, and the residuals. Wrong: "
+        "residuals with structure at ingress and egress (another orbit or limb darkening), a bump inside the event (a star "
+        "spot), slow waves outside it (a higher order of the baseline, or trace motion as regressor)."
+    ),
+    "fit_spectrum": (
+        "The planet's spectrum: depth of every bin of orders 1 and 2, the orbit held at the white light's. Where bins are "
+        "single columns they are faint, and means of about 32 neighbours lie on top. Orders 1 and 2 share 0.85 to 1.1 "
+        "um and must agree there. Wrong: an offset between the orders, single bins many errors off, or a slope that "
+        "follows the limb darkening."
+    ),
+    "fit_residuals": (
+        "What the models leave of all light curves, in units of the claimed errors; where there are more columns than "
+        "fit across, sums of neighbours over the error of the sum, so that noise keeps a scatter of 1 and what columns share "
+        "stands out. Wrong: a horizontal line (an integration that is off at all wavelengths), a vertical one (a bad column), "
+        "or the event's shape in any colour (limb darkening or orbit that do not fit)."
+    ),
+    "fit_corner": (
+        "The white light's parameters against each other: 1 and 2 sigma of the least squares, and, where it was sampled, the "
+        "posterior as points. Middle of the event in seconds from the fitted one. Wrong: points that leave the ellipses (the "
+        "covariance does not tell the whole truth: use the posterior), or limb darkening at the edge of what is possible."
+    ),
 }

@@ -55,6 +55,7 @@ def record(plan: Plan, exposure: Exposure, references: References | None, option
     return {
         "tsoar": tsoar.__version__,
         "exposure": exposure.stem,
+        "target": str(exposure.header.get("TARGPROP") or exposure.header.get("TARGNAME") or ""),
         "kind": exposure.kind,
         "inputs": [{"name": s.path.name, "bytes": s.size, "sha256": input_hash(exposure, s)} for s in exposure.segments],
         "references": references.record() if references is not None else [],

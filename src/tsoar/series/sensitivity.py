@@ -25,6 +25,7 @@ def sensitivity(
     model: NDArray[np.floating] | None = None,
     width: int = RUNNING,
     columns: Mapping[int, tuple[int, int]] = FREE_COLUMNS,
+    fitted: int = 0,
 ) -> xr.Dataset:
     """Scatter over claimed error of every light curve.
 
@@ -37,6 +38,7 @@ def sensitivity(
         event, and flux / model is judged.
     width : columns of the running median.
     columns : [first, last + 1) of each order that the statistics over columns see; bins all count.
+    fitted : parameters of ``model`` that cost each curve degrees of freedom, besides those of the polynomial.
 
     Returns
     -------
@@ -65,6 +67,7 @@ def sensitivity(
             flux, error = flux / own, error / own
         residual, freedom[k] = detrend(curves["time"].values[chosen], flux, degree)
         with np.errstate(divide="ignore", invalid="ignore"):
+            freedom[k] = np.maximum(freedom[k] - fitted, 0)
             scatter[k] = np.sqrt(np.nansum(residual**2, axis=0) / freedom[k])
         claimed[k] = nanmedian(error, axis=0)
         present[k] = np.isfinite(flux).mean(axis=0)
@@ -100,7 +103,7 @@ def sensitivity(
     data["wavelength"] = (dims[1:], curves["wavelength"].transpose(*dims[1:]).values, {"units": "um"})
     coords = {k: curves[k] for k in ("order", dim) if k in curves.coords}
     n = int(chosen.sum())
-    attrs = {"integrations": n, "degree": degree, "median_factor": float(median_factor(n - degree - 1))}
+    attrs = {"integrations": n, "degree": degree, "median_factor": float(median_factor(n - degree - 1 - fitted))}
     return xr.Dataset(data, coords, attrs)
 
 
