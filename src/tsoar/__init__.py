@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tsoar.scoring import score as score
     from tsoar.sim import scenario as scenario
     from tsoar.sim import simulate as simulate
+    from tsoar.studies.run import study as study
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,7 @@ _WHERE = {
     "simulate": ("tsoar.sim", "simulate"),
     "soss": ("tsoar.soss", ""),
     "spectra": ("tsoar.spectra", ""),
+    "study": ("tsoar.studies.run", "study"),
 }
 """public name -> module, and name inside it ("": the module itself)"""
 
@@ -84,6 +86,7 @@ __all__ = [
     "simulate",
     "soss",
     "spectra",
+    "study",
 ]
 
 

@@ -3,10 +3,10 @@
 Heavy imports stay inside the commands: ``tsoar --help`` answers at once.
 """
 
-from tsoar.cli import fitting, reduction, simulation
+from tsoar.cli import fitting, reduction, simulation, studies
 from tsoar.cli.group import cli
 
-__all__ = ["cli", "fitting", "main", "reduction", "simulation"]
+__all__ = ["cli", "fitting", "main", "reduction", "simulation", "studies"]
 
 
 def main() -> None:

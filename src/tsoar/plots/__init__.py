@@ -10,6 +10,7 @@ from tsoar.plots.fit import fit_corner, fit_residuals, fit_spectrum, fit_white_l
 from tsoar.plots.planet import recovered_spectrum
 from tsoar.plots.series import rms_binning, white_light, white_psd
 from tsoar.plots.spectra import light_curve_image, sensitivity, spectra
+from tsoar.plots.study import study_part, study_ranking
 from tsoar.plots.traces import apertures, trace_motion, traces_on_image
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "sensitivity",
     "slope_image",
     "spectra",
+    "study_part",
+    "study_ranking",
     "trace_motion",
     "traces_on_image",
     "white_light",
