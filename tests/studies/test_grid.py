@@ -33,7 +33,11 @@ def test_a_setting_asked_for_twice_is_one():
 def test_steps_left_out_add_to_those_of_the_base():
     tree = {"base": {"skip": ["dark_current"]}, "grid": {"skip": ["", "jump", ["jump", "clean"]]}}
     grid = read_grid(tree)
-    assert [s.config.skip for s in grid.settings] == [("dark_current",), ("dark_current", "jump"), ("dark_current", "jump", "clean")]
+    assert [s.config.skip for s in grid.settings] == [
+        ("dark_current",),
+        ("dark_current", "jump"),
+        ("dark_current", "jump", "clean"),
+    ]
     assert grid.parts[0].members[0].setting == 0
 
 

@@ -23,7 +23,9 @@ def cluster_client(address: str) -> Any:
     try:
         return Client(address, timeout=20)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"--cluster {address}: no scheduler answers there ({error}); expected e.g. tcp://host:8786") from error
+        raise ConfigError(
+            f"--cluster {address}: no scheduler answers there ({error}); expected e.g. tcp://host:8786"
+        ) from error
 
 
 @cli.command()

@@ -103,7 +103,7 @@ CAPTIONS = {
     "study_part": (
         "Top: noise of the spectrum's bins over the reference's, scatter of single columns over photon and read noise "
         "(without 1/f), and scatter over claimed error (sensitivity: 1 where errors hold). Middle: white light of order 1 "
-        "minus that of the reference; what sits in the event's band changes the depth. Bottom: the spectrum minus the reference's; "
-        "inside the band a change is smaller than the error of a spectrum."
+        "minus that of the reference; what sits in the event's band changes the depth. Bottom: the spectrum minus the "
+        "reference's; inside the band a change is smaller than the error of a spectrum."
     ),
 }

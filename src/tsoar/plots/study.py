@@ -55,7 +55,9 @@ def study_ranking(data: xr.Dataset) -> Figure:
         beside.axvline(0, color=DARK, linewidth=0.8)
         top = float(np.nanmax(np.abs(change), initial=1.0))
         if top > 30 * max(float(np.nanmedian(np.abs(change))), 1.0):
-            beside.set_xscale("symlog", linthresh=max(float(np.nanmedian(sigma[sigma > 0])) * 3, 1.0) if (sigma > 0).any() else 1.0)
+            beside.set_xscale(
+                "symlog", linthresh=max(float(np.nanmedian(sigma[sigma > 0])) * 3, 1.0) if (sigma > 0).any() else 1.0
+            )
         beside.set_xlabel("change of the depth, order 1 [ppm]")
         heading(beside, "depth of white light against the reference's")
         legend(beside, loc="lower right")
@@ -75,7 +77,9 @@ def study_part(
     rows = 3 if depths else 2
     few = len(settings) <= FEW
     height = (1.0 + 0.24 * len(settings)) + 2.7 * (rows - 1)
-    figure, axes = new_figure(rows, 1, width=10.0, height=height, height_ratios=[1.0 + 0.24 * len(settings), *[2.7] * (rows - 1)])
+    figure, axes = new_figure(
+        rows, 1, width=10.0, height=height, height_ratios=[1.0 + 0.24 * len(settings), *[2.7] * (rows - 1)]
+    )
     swept = [k for k, v in enumerate(values) if v is not None]
     colours = colours_of(len(settings), values)
     _numbers(axes[0, 0], data, settings, labels, colours)
@@ -113,7 +117,12 @@ def _numbers(ax, data, settings, labels, colours):  # type: ignore[no-untyped-de
     ax.axvline(1, color=DARK, linewidth=0.8)
     marks = (("noise", "o", "noise of the bins over the reference's"), ("over_limit_1", "s", "scatter over limit, order 1"),
              ("sensitivity_1", "x", "sensitivity, order 1"), ("sensitivity_2", "+", "sensitivity, order 2"))  # fmt: skip
-    shades = {"noise": DARK, "over_limit_1": ORDER_COLOURS[1], "sensitivity_1": ORDER_COLOURS[1], "sensitivity_2": ORDER_COLOURS[2]}
+    shades = {
+        "noise": DARK,
+        "over_limit_1": ORDER_COLOURS[1],
+        "sensitivity_1": ORDER_COLOURS[1],
+        "sensitivity_2": ORDER_COLOURS[2],
+    }
     for name, mark, label in marks:
         if name in data:
             style = {"markerfacecolor": "none"} if mark == "s" else {}

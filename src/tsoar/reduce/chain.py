@@ -293,9 +293,7 @@ def vary_recipe(
     n = max(r.readout.n_groups - 1, 1)
     new: dict[str, Any] = {}
     if jump.tolerance != r.jump.tolerance:
-        new["sigma2"] = difference_variance(
-            deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance
-        )
+        new["sigma2"] = difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance)
     if r.has_deep and one_over_f.method != r.one_over_f.method:
         new["put_back"] = put_back_columns(deep, r.pixeldq, r.near, one_over_f, tgroup)
     if extract.blank_rows != r.extract.blank_rows:
@@ -304,9 +302,7 @@ def vary_recipe(
         variance = r.unflagged[0] + r.unflagged[1]
         planes = aperture_planes(deep, noise, r.weights, variance, n, extract)
         new["group_weights"], new["own_light"], new["aperture_rows"] = planes
-    return replace(
-        r, skip=skip, one_over_f=one_over_f, jump=jump, ramp_fit=ramp_fit, motion=motion, extract=extract, **new
-    )
+    return replace(r, skip=skip, one_over_f=one_over_f, jump=jump, ramp_fit=ramp_fit, motion=motion, extract=extract, **new)
 
 
 def light_beside(deep: Deep, weight: NDArray[np.floating]) -> F32:
@@ -497,7 +493,7 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An integration ready for extraction, together with the model in ``Buffers.model``; its planes are scratch of the buffers."""
+    """An integration ready for extraction, with the model in ``Buffers.model``; its planes may be the buffers' own."""
 
     shape: Shape
     light: F32

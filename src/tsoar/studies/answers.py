@@ -244,7 +244,9 @@ def apertures(view: View) -> list[str]:
     weighted = [m.setting for m in view.part.members if m.label.startswith("profile-weighted")]
     if weighted:
         k = min(weighted, key=lambda k: view.value(k, "noise"))
-        out.append(f"The best profile-weighted extraction ({view.name(k)}) has {noise_of(view, k)} times the reference's noise.")
+        out.append(
+            f"The best profile-weighted extraction ({view.name(k)}) has {noise_of(view, k)} times the reference's noise."
+        )
     return out
 
 
@@ -281,7 +283,9 @@ def steps(view: View) -> list[str]:
             f"by {view.value(k, 'white_moved_1'):.0f} ppm (rms)."
         )
         if len(shaped) > 1:
-            out.append(moved(view, [j for j in shaped if j != k]).replace("changes by more than chance with", "changes too with"))
+            out.append(
+                moved(view, [j for j in shaped if j != k]).replace("changes by more than chance with", "changes too with")
+            )
     elif math.isfinite(view.value(rows[0], "change_1")):
         out.append("No step left out changes the depth of order 1's white light by more than chance.")
     k = max(rows, key=lambda k: view.value(k, "white_moved_1"))
@@ -341,7 +345,9 @@ def anything(view: View) -> list[str]:
     alike = [k for k in rows if k != best and not noise_counts_between(view, best, k)]
     tie = f"; not to be told from it: {listed([view.name(k) for k in alike])}" if alike else ""
     out = [f"Least noise in the bins of the spectrum: {view.name(best)} ({noise_of(view, best)} times the reference{tie})."]
-    worse = sorted((k for k in rows if noise_counts(view, k) and view.value(k, "noise") > 1), key=lambda k: -view.value(k, "noise"))
+    worse = sorted(
+        (k for k in rows if noise_counts(view, k) and view.value(k, "noise") > 1), key=lambda k: -view.value(k, "noise")
+    )
     if worse:
         out.append(f"Noisier than the reference: {listed([f'{view.name(k)} {noise_of(view, k)}' for k in worse])}.")
     out.append(moved(view, rows))

@@ -146,10 +146,10 @@ def make_grid(tree: Mapping[str, Any], source: str, config: Config | None = None
     if "grid" in tree or "setting" in tree:
         one = {k: tree[k] for k in ("grid", "setting") if k in tree}
         parts.append(_part({"name": "grid", "title": "Settings", **one}, source, base, settings, found))
-    for k, one in enumerate(_tables(tree.get("part", []), f"{source}: part")):
-        where = f"{source}: part {one.get('name', k + 1)}"
-        refuse_unknown(one, OF_PART, where)
-        parts.append(_part(one, where, base, settings, found))
+    for k, table in enumerate(_tables(tree.get("part", []), f"{source}: part")):
+        where = f"{source}: part {table.get('name', k + 1)}"
+        refuse_unknown(table, OF_PART, where)
+        parts.append(_part(table, where, base, settings, found))
     if len(settings) < 2:
         raise ConfigError(f"{source}: holds no setting besides the reference; expected [grid], [[setting]] or [[part]]")
     names = [p.name for p in parts]
@@ -190,12 +190,10 @@ def _skip(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(v for v in value if v))
 
 
-def _part(
-    tree: Mapping[str, Any], source: str, base: dict[str, Any], settings: list[Setting], found: dict[str, int]
-) -> Part:
+def _part(tree: Mapping[str, Any], source: str, base: dict[str, Any], settings: list[Setting], found: dict[str, int]) -> Part:
     """One part; settings that are new are added to ``settings`` and ``found``."""
     if not isinstance(tree.get("name"), str) or not tree["name"]:
-        raise ConfigError(f"{source}: expected name = \"...\"")
+        raise ConfigError(f'{source}: expected name = "..."')
     asked: list[tuple[str, dict[str, Any]]] = []
     lists = {k: _values(k, v, source) for k, v in _flat(tree.get("grid", {}), f"{source}: grid").items()}
     if lists and math.prod(len(v) for v in lists.values()) > MOST:

@@ -72,7 +72,10 @@ def measured_of(outcome: Outcome, clock: Clock, target: str, event: Baseline) ->
     dims = ("integration", "order")
     motion = {name: (dims, outcome.arrays[name].T) for name in ("shift", "width")}
     spectra = xr.Dataset({"time": (("integration",), clock.time), **motion}, {"order": list(WHITE_ORDERS)})
-    return Measured(Path(), target, clock, spectra, outcome.arrays["outside"], Table(), event)
+    white = Table()
+    for k, o in enumerate(WHITE_ORDERS):
+        white[f"flux_order{o}"], white[f"flux_err_order{o}"] = outcome.arrays["white"][k], outcome.arrays["white_err"][k]
+    return Measured(Path(), target, clock, spectra, outcome.arrays["outside"], white, event)
 
 
 def event_of(outcome: Outcome, time: F64) -> Baseline:

@@ -289,9 +289,7 @@ def reduced_there(
     todo = dict(plans)
 
     def task(some: dict[int, Plan]) -> Task:
-        return Task(
-            paths_of(exposure), reference_paths(refs), tuple((k, p.config) for k, p in some.items()), wanted, workers
-        )
+        return Task(paths_of(exposure), reference_paths(refs), tuple((k, p.config) for k, p in some.items()), wanted, workers)
 
     if wanted.outside is None and 0 in todo:
         first = result_of(pool.submit(work, task({0: todo.pop(0)})))
@@ -359,7 +357,7 @@ def reference_paths(refs: References | None) -> tuple[str, ...]:
 
 def with_orbit(config: Config, orbit: dict[str, float], notes: list[str]) -> Config:
     """The orbit of a simulation's truth, where the settings give none."""
-    given = {n: v for n, v in orbit.items() if getattr(config.fit, n) is None}
+    given: dict[str, Any] = {n: v for n, v in orbit.items() if getattr(config.fit, n) is None}
     if config.fit.planet or not given:
         return config
     notes.append(f"orbit of the truth: {', '.join(f'{n} = {v:.6g}' for n, v in given.items())}")
@@ -414,7 +412,12 @@ def record_of(
             {"name": s.name, "changes": c, "digest": digest(s.config)} for s, c in zip(grid.settings, changes, strict=True)
         ],
         "parts": [
-            {"name": p.name, "title": p.title, "question": p.question, "settings": [grid.settings[m.setting].name for m in p.members]}
+            {
+                "name": p.name,
+                "title": p.title,
+                "question": p.question,
+                "settings": [grid.settings[m.setting].name for m in p.members],
+            }
             for p in grid.parts
         ],
         "answers": [{"part": a.part, "question": a.question, "sentences": a.sentences} for a in answers],
