@@ -107,7 +107,7 @@ APERTURES = {"part": [{"name": "apertures", "grid": {"extract.radius": [8, 15, 3
 
 def test_the_best_aperture_is_the_one_with_the_least_noise(reference, held):
     text = said(APERTURES, [outcome(2, noise=1.3, common=1), outcome(3, noise=1.1, common=1)], reference, held)
-    assert "a radius of 15 px" in text and "15 to 15 px cannot be told" in text
+    assert "a radius of 15 px" in text and "every other one is noisier" in text
     low = Outcome(outcome(1, noise=0.8).arrays, reference.numbers)
     assert "a radius of 30 px" in said(APERTURES, [outcome(2, noise=1.3, common=1), low], reference, held)
     same = [outcome(2, noise=1.003, common=1), outcome(3, noise=1.002, common=1)]
@@ -120,9 +120,9 @@ STEPS = {"part": [{"name": "steps", "grid": {"skip": ["superbias", "jump", "refp
 def test_the_step_that_matters_most_is_named(reference, held):
     noisy, deep, same = outcome(2, noise=1.4, common=1), outcome(3, deeper=3e-4, noise=1.001, common=1), outcome(1)
     text = said(STEPS, [noisy, deep, same], reference, held)
-    assert "For the scatter superbias matters most" in text
-    assert "For the shape of the light curve most: without jump" in text
-    assert "half a per cent: without jump and without refpix" in text
+    assert "For the scatter the superbias matters most" in text
+    assert "For the shape of the light curve the search for jumps matters most" in text
+    assert "half a per cent: the search for jumps and the reference pixels" in text
     quiet = said(STEPS, [outcome(4, noise=1.001, common=1), outcome(1), outcome(1)], reference, held)
     assert "No step makes the bins of the spectrum noisier" in quiet
     assert "No step left out changes the depth" in quiet
@@ -142,7 +142,7 @@ def test_every_part_of_the_tutorial_has_an_answer(reference, held):
     _, table, _ = studied_grid(grid, outcomes, reference, held)
     answers = answer_all(grid, table, 6, 5e5)
     assert [a.part for a in answers] == [p.name for p in grid.parts]
-    assert all(len(a.sentences) >= 3 for a in answers)
+    assert all(len(a.sentences) >= 2 for a in answers)
     text = " ".join(s for a in answers for s in a.sentences)
     assert "nan" not in text and "not measured" not in text
 
@@ -160,15 +160,15 @@ def test_an_answer_without_depths(reference):
     table = make_table(grid, outcomes, None, TIME, None)
     assert "change_1" not in table.colnames
     text = " ".join(answer_all(grid, table, 6, 5e5)[0].sentences)
-    assert "superbias matters most" in text
+    assert "the superbias matters most" in text
     assert "depth" not in text
 
 
 def test_a_part_of_ones_own(reference, held):
     tree = {"grid": {"clean.threshold": [5, 20]}}
     text = said(tree, [outcome(2, noise=1.2, common=1), outcome(3, deeper=5e-4, common=1)], reference, held)
-    assert "Noisier than the reference: clean.threshold=5" in text
-    assert "more than chance with clean.threshold=20" in text
+    assert "Noisier than the reference: clean.threshold=5 (1.2" in text
+    assert "is another: clean.threshold=20 (+" in text
 
 
 def test_table_and_truth(reference, held):

@@ -83,7 +83,7 @@ def test_mistakes_are_named(tree, words):
 
 def test_named_studies_and_files(tmp_path):
     grid = read_grid("tutorial")
-    assert [p.name for p in grid.parts] == ["one_over_f", "corrections", "apertures", "steps", "jumps"]
+    assert [p.name for p in grid.parts] == ["one_over_f", "corrections", "apertures", "steps", "jumps", "chain"]
     assert 40 <= len(grid.settings) <= 50
     assert {p.name: p.key for p in grid.parts}["apertures"] == "extract.radius"
     file = tmp_path / "mine.toml"

@@ -1,7 +1,7 @@
 """Whole studies on a small exposure: files, going on after a break, other executors, the command."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -43,8 +43,8 @@ def same(one, other):
     for a, b in zip(rows(one), rows(other), strict=True):
         for x, y in zip(a, b, strict=True):
             assert x == y or (x != x and y != y)
-    with xr.open_dataset(one / "study.nc", decode_times=False) as a, xr.open_dataset(other / "study.nc", decode_times=False) as b:
-        assert a.drop_vars("seconds").identical(b.drop_vars("seconds"))
+    first, second = (xr.load_dataset(p / "study.nc", decode_times=False).drop_vars("seconds") for p in (one, other))
+    assert first.identical(second)
 
 
 def test_everything_is_there(done):
@@ -131,8 +131,9 @@ def test_workers_that_die_are_told_of(tiny, tmp_path):
 
     class Dying:
         def submit(self, *args):
-            raise_it = type("F", (), {"result": lambda self: (_ for _ in ()).throw(KilledWorker()), "cancel": lambda self: None})
-            return raise_it()
+            future = Future()
+            future.set_exception(KilledWorker())
+            return future
 
     with pytest.raises(TsoarError, match="the same command goes on"):
         tsoar.study(*opened(tiny), TREE, out=tmp_path, executor=Dying())
@@ -159,7 +160,7 @@ def test_the_command(tiny, done, tmp_path):
     assert "page: " in result.output
     table = Table.read(tmp_path / "out" / "study.ecsv")
     assert table["over_limit_1"][1] == done.table["over_limit_1"][1]
-    wrong = CliRunner().invoke(cli, arguments[:-4] + ["--study", "tutorail", "--out", str(tmp_path / "x")])
+    wrong = CliRunner().invoke(cli, [*arguments[:-4], "--study", "tutorail", "--out", str(tmp_path / "x")])
     assert wrong.exit_code == 2 and "tutorial" in wrong.output
     neither = CliRunner().invoke(cli, [*arguments[:-4], "--out", str(tmp_path / "x")])
     assert neither.exit_code == 2 and "--grid" in neither.output

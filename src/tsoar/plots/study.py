@@ -7,9 +7,23 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 import xarray as xr
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from tsoar.plots.style import ALARM, DARK, GREY, ORDER_COLOURS, SMALL, centred_limits, heading, hours, legend, new_figure, plain
+from tsoar.plots.style import (
+    ALARM,
+    DARK,
+    GREY,
+    ORDER_COLOURS,
+    SMALL,
+    centred_limits,
+    heading,
+    hours,
+    legend,
+    legend_above,
+    new_figure,
+    plain,
+)
 from tsoar.units import PPM
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -17,6 +31,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 FEW = 7
 """settings that can be told apart by colour; more are a scale"""
 SURE = 3.0
+SCALE = LinearSegmentedColormap.from_list("dark viridis", matplotlib.colormaps["viridis"](np.linspace(0, 0.85, 64)))
+"""viridis without its yellow, which white paper swallows"""
+SHORT = 0.85
+"""[um] order 2 is drawn below it: above, order 1 has the same wavelengths and far more light"""
 
 
 def study_ranking(data: xr.Dataset) -> Figure:
@@ -53,14 +71,17 @@ def study_ranking(data: xr.Dataset) -> Figure:
                 change[which], y[which], xerr=sigma[which], fmt="o", markersize=4, color=colour, elinewidth=1, label=label
             )
         beside.axvline(0, color=DARK, linewidth=0.8)
-        top = float(np.nanmax(np.abs(change), initial=1.0))
-        if top > 30 * max(float(np.nanmedian(np.abs(change))), 1.0):
-            beside.set_xscale(
-                "symlog", linthresh=max(float(np.nanmedian(sigma[sigma > 0])) * 3, 1.0) if (sigma > 0).any() else 1.0
-            )
+        top = float(np.nanmax(np.abs(change) + sigma, initial=1.0))
+        if top > 100:
+            beside.set_xscale("symlog", linthresh=10, linscale=1)
+            powers = [10.0**k for k in range(1, int(np.log10(top)) + 1)]
+            beside.set_xticks([-p for p in powers[::-1]] + [0.0] + powers)
+            beside.set_xticks([], minor=True)
+            beside.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
+        beside.set_xlim(-1.6 * top, 1.6 * top)
         beside.set_xlabel("change of the depth, order 1 [ppm]")
         heading(beside, "depth of white light against the reference's")
-        legend(beside, loc="lower right")
+        legend(beside, loc="upper right")
         plain(beside)
         beside.tick_params(labelleft=False)
     return figure
@@ -89,11 +110,10 @@ def study_part(
     if not few and len(swept) > FEW:
         numbers = [float(v) for v in values if v is not None]
         norm = matplotlib.colors.Normalize(min(numbers), max(numbers))
-        scale = matplotlib.cm.ScalarMappable(norm, matplotlib.colormaps["viridis"])
-        for ax in axes[1:, 0]:
-            bar = figure.colorbar(scale, ax=ax, pad=0.01)
-            bar.set_label(unit, fontsize=SMALL)
-            bar.ax.tick_params(labelsize=SMALL)
+        scale = matplotlib.cm.ScalarMappable(norm, SCALE)
+        bar = figure.colorbar(scale, ax=list(axes[1:, 0]), pad=0.01, aspect=40)
+        bar.set_label(unit, fontsize=SMALL)
+        bar.ax.tick_params(labelsize=SMALL)
     return figure
 
 
@@ -103,10 +123,9 @@ def colours_of(n: int, values: Sequence[float | None]) -> list[str]:
         return list(COLOURS[:n])
     known = [float(v) for v in values if v is not None]
     low, high = (min(known), max(known)) if len(known) > 1 else (0.0, 1.0)
-    scale = matplotlib.colormaps["viridis"]
     rest = iter(COLOURS * (1 + n // len(COLOURS)))
     return [
-        matplotlib.colors.to_hex(scale((float(v) - low) / (high - low))) if v is not None and len(known) > FEW else next(rest)
+        matplotlib.colors.to_hex(SCALE((float(v) - low) / (high - low))) if v is not None and len(known) > FEW else next(rest)
         for v in values
     ]
 
@@ -140,7 +159,7 @@ def _numbers(ax, data, settings, labels, colours):  # type: ignore[no-untyped-de
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         ax.minorticks_off()
     ax.set_xlabel("ratio")
-    legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_above(ax)
     heading(ax, "noise and errors")
     plain(ax)
 
@@ -178,13 +197,13 @@ def _spectrum(ax, data, settings, labels, colours):  # type: ignore[no-untyped-d
         for o, style in ((0, "-"), (1, ":")):
             change = PPM * data["change_bin"].values[k, o]
             wavelength = data["wavelength"].values[o]
-            use = np.isfinite(change) & np.isfinite(wavelength)
+            use = np.isfinite(change) & np.isfinite(wavelength) & ((o == 0) | (wavelength < SHORT))
             ax.plot(wavelength[use], change[use], style, linewidth=1.0, color=colour)
             shown.append(change[use])
     error = PPM * data["depth_bin_err"].values[0]
     for o in (0, 1):
         wavelength = data["wavelength"].values[o]
-        use = np.isfinite(error[o]) & np.isfinite(wavelength)
+        use = np.isfinite(error[o]) & np.isfinite(wavelength) & ((o == 0) | (wavelength < SHORT))
         ax.fill_between(wavelength[use], -error[o][use], error[o][use], color="0.5", alpha=0.12, linewidth=0)
         shown.append(error[o][use])
     ax.axhline(0, color=DARK, linewidth=0.8)

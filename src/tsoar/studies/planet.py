@@ -28,7 +28,6 @@ from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
 from tsoar.reduce.fit import Measured, check_coverage, design_of, limb_table, starting_orbit
 from tsoar.series.baseline import Baseline, find_baseline
 from tsoar.series.lightcurves import usable_columns
-from tsoar.series.residuals import nanmedian
 from tsoar.series.white import WHITE_ORDERS
 from tsoar.studies.judge import Outcome
 
@@ -192,11 +191,11 @@ def depths(outcome: Outcome, reference: Outcome, held: Held, clock: Clock, confi
     return Depths(white, change, bins, event_change(difference, held.bin_curve, held.bin_depth, clock.time))
 
 
-def event_change(difference: F64, curve: F64, depth: F64, time: F64, clip: float = 5.0) -> F64:
+def event_change(difference: F64, curve: F64, depth: F64, time: F64) -> F64:
     """Change of depth and its error (..., 2) seen in the difference (..., i) of two normalised light curves.
 
-    Least squares of a + b t - change x shape, shape = (1 - curve) / depth; values further off than ``clip`` robust sigmas
-    are left out once. Two equal light curves give 0 with error 0.
+    Least squares of a + b t - change x shape, shape = (1 - curve) / depth. Two equal light curves give 0 with error 0.
+    Nothing is clipped: where settings differ in a few integrations only, these are the difference.
     """
     flat = difference.reshape(-1, time.size)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -207,16 +206,9 @@ def event_change(difference: F64, curve: F64, depth: F64, time: F64, clip: float
         good = np.isfinite(d) & np.isfinite(s)
         if good.sum() < 6 or np.ptp(s[good]) < 0.1:
             continue
-        basis = np.stack([np.ones_like(x), x, -s], 1)
-        for _ in range(2):
-            solution, *_ = np.linalg.lstsq(basis[good], d[good], rcond=None)
-            left = d - basis @ solution
-            sigma = 1.4826 * float(nanmedian(np.abs(left[good])))
-            far = good & (np.abs(left) > clip * sigma) if sigma > 0 else np.zeros_like(good)
-            if not far.any() or good.sum() - far.sum() < 6:
-                break
-            good &= ~far
-        variance = float(np.sum(left[good] ** 2)) / max(int(good.sum()) - 3, 1)
-        covariance = variance * np.linalg.pinv(basis[good].T @ basis[good])
+        basis = np.stack([np.ones_like(x), x, -s], 1)[good]
+        solution, *_ = np.linalg.lstsq(basis, d[good], rcond=None)
+        variance = float(np.sum((d[good] - basis @ solution) ** 2)) / (int(good.sum()) - 3)
+        covariance = variance * np.linalg.pinv(basis.T @ basis)
         out[n] = solution[2], np.sqrt(max(covariance[2, 2], 0.0))
     return out.reshape(*difference.shape[:-1], 2)
