@@ -99,7 +99,7 @@ def studied(tree, outcomes, reference, held, truth=None):
 
 def said(tree, outcomes, reference, held):
     grid, table, _ = studied(tree, outcomes, reference, held)
-    return " ".join(answer_all(grid, table, groups=6, pixels=2048 * 256)[0].sentences)
+    return " ".join(answer_all(grid, table, groups=6, pixels=2048 * 256, tgroup=5.494)[0].sentences)
 
 
 APERTURES = {"part": [{"name": "apertures", "grid": {"extract.radius": [8, 15, 30]}}]}
@@ -140,7 +140,7 @@ def test_every_part_of_the_tutorial_has_an_answer(reference, held):
     grid = read_grid("tutorial")
     outcomes = [outcome(k, noise=1 + 0.02 * (k % 7), common=1, jumps=9000 - 10 * k) for k in range(1, len(grid.settings))]
     _, table, _ = studied_grid(grid, outcomes, reference, held)
-    answers = answer_all(grid, table, 6, 5e5)
+    answers = answer_all(grid, table, 6, 5e5, 5.5)
     assert [a.part for a in answers] == [p.name for p in grid.parts]
     assert all(len(a.sentences) >= 2 for a in answers)
     text = " ".join(s for a in answers for s in a.sentences)
@@ -159,7 +159,7 @@ def test_an_answer_without_depths(reference):
     outcomes = [reference, outcome(2, noise=1.2, common=1), outcome(3, common=1), outcome(4, common=1)]
     table = make_table(grid, outcomes, None, TIME, None)
     assert "change_1" not in table.colnames
-    text = " ".join(answer_all(grid, table, 6, 5e5)[0].sentences)
+    text = " ".join(answer_all(grid, table, 6, 5e5, 5.5)[0].sentences)
     assert "the superbias matters most" in text
     assert "depth" not in text
 

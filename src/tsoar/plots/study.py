@@ -26,9 +26,9 @@ from tsoar.plots.style import (
 )
 from tsoar.units import PPM
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe & Ito (2008)"""
-FEW = 7
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255", "#44AA99", "#999933")
+"""Okabe & Ito (2008), and three of Tol's muted ones"""
+FEW = 10
 """settings that can be told apart by colour; more are a scale"""
 SURE = 3.0
 SCALE = LinearSegmentedColormap.from_list("dark viridis", matplotlib.colormaps["viridis"](np.linspace(0, 0.85, 64)))
@@ -52,7 +52,7 @@ def study_ranking(data: xr.Dataset) -> Figure:
     ax.axvline(1, color=DARK, linewidth=0.8)
     ax.errorbar(noise[order], y, xerr=error[order], fmt="o", markersize=4, color=ORDER_COLOURS[1], elinewidth=1)
     ax.set_yticks(y, names, fontsize=SMALL - 1)
-    ax.set_ylim(len(order) - 0.4, -0.6)
+    ax.set_ylim(len(order) - 0.4, -2.4 if depths else -0.6)  # room for the legend
     ax.set_xlabel("noise of the bins over the reference's")
     values = noise[np.isfinite(noise)]
     if values.size and values.max() > 1.6 * np.median(values):
@@ -160,7 +160,6 @@ def _numbers(ax, data, settings, labels, colours):  # type: ignore[no-untyped-de
         ax.minorticks_off()
     ax.set_xlabel("ratio")
     legend_above(ax)
-    heading(ax, "noise and errors")
     plain(ax)
 
 

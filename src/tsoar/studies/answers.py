@@ -24,6 +24,10 @@ TENTH = 0.1
 """of a depth's own error, which a change must exceed to be worth a word"""
 
 
+HITS = 2.6e-5
+"""cosmic rays per pixel and second: 8 per cm2 and second (JWST exposure time calculator, JDox)"""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """To the question of one part."""
@@ -41,6 +45,8 @@ class View:
     table: Table
     groups: int
     pixels: float
+    tgroup: float
+    """[s]"""
 
     def row(self, label: str) -> int | None:
         """Row of a label; None when the part has no such setting."""
@@ -60,11 +66,11 @@ class View:
         return [m.setting for m in self.part.members]
 
 
-def answer_all(grid: Grid, table: Table, groups: int, pixels: float) -> list[Answer]:
-    """One answer for each part of the study, in its order."""
+def answer_all(grid: Grid, table: Table, groups: int, pixels: float, tgroup: float) -> list[Answer]:
+    """One answer for each part of the study, in its order; groups of an integration, pixels of a frame, seconds of a group."""
     out = []
     for part in grid.parts:
-        view = View(part, table, groups, pixels)
+        view = View(part, table, groups, pixels, tgroup)
         known = KNOWN.get(part.name)
         said = known(view) if known is not None else []
         out.append(Answer(part.name, part.question or part.title, [s for s in (said or anything(view)) if s]))
@@ -358,6 +364,12 @@ def jumps(view: View) -> list[str]:
             f"From {t:g} sigma on, less than a tenth of the flags is chance; {share[0]:.3f} % of the reads are flagged there, "
             f"{share[1]:.3f} % at {last:g} sigma: what is flagged are hits and their neighbours, not noise."
         )
+        rate = [view.value(j, "jumps") / (reads * view.tgroup) for j in (k, k_last)]
+        out.append(
+            f"That is {rate[0]:.2g} flags per pixel and second at {t:g} sigma and {rate[1]:.2g} at {last:g} sigma; the "
+            f"observatory's calculator expects {HITS:.1e} cosmic rays per pixel and second, so {rate[0] / HITS:.1f} flags a hit if "
+            "they came at that rate (a hit leaves charge in several pixels, and neighbours of large ones are flagged)."
+        )
     finite = [(t, k) for t, k in swept if math.isfinite(view.value(k, "noise"))]
     best_t, best = min(finite, key=lambda tk: view.value(tk[1], "noise"))
     ties = [t for t, k in finite if not noise_counts_between(view, best, k)]
@@ -388,8 +400,9 @@ def chain(view: View) -> list[str]:
             continue
         text = (
             f"{member.label[0].upper()}{member.label[1:]}: bins of the spectrum have {noise_of(view, k)} times the noise, "
-            f"white light of order 1 scatters {view.value(k, 'white_rms_1'):.0f} against {view.value(0, 'white_rms_1'):.0f} ppm, "
-            f"columns {view.value(k, 'sensitivity_1'):.2f} times their claimed error (order 2: {view.value(k, 'sensitivity_2'):.2f})"
+            f"white light of order 1 scatters {view.value(k, 'white_rms_1'):.0f} against "
+            f"{view.value(0, 'white_rms_1'):.0f} ppm, columns {view.value(k, 'sensitivity_1'):.2f} times their claimed error "
+            f"(order 2: {view.value(k, 'sensitivity_2'):.2f})"
         )
         out.append(with_depth(text, depth_words(view, k)))
     return out

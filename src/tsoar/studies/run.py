@@ -33,7 +33,7 @@ from tsoar.series.baseline import parse_baseline
 from tsoar.settings import digest
 from tsoar.soss.wavelength import wavelengths
 from tsoar.studies.answers import Answer, answer_all
-from tsoar.studies.engine import PASS_BRANCHES, Wanted, reduce_group
+from tsoar.studies.engine import PASS_BRANCHES, Wanted, reduce_group, threads
 from tsoar.studies.grid import Grid, digest_of, read_grid
 from tsoar.studies.judge import Outcome, bin_edges
 from tsoar.studies.planet import Depths, Held, depths, hold
@@ -133,7 +133,7 @@ def study(
     TsoarError
         For anything the user can mend (one line each).
     """
-    start = clocks.perf_counter()
+    start, cpu = clocks.perf_counter(), clocks.process_time()
     if workers is not None and workers < 1:
         raise ConfigError(f"workers {workers}: expected 1 or more")
     if not resolution >= 1:
@@ -179,18 +179,20 @@ def study(
     dataset = make_dataset(asked, table, outcomes, fitted, time, known, changes)
     if held is not None:
         dataset.attrs["mid_event"] = held.white.orbit.t0
-    answers = answer_all(asked, table, groups=exposure.n_groups, pixels=float(np.prod(exposure.readout.shape)))
+    frame = exposure.readout
+    answers = answer_all(asked, table, groups=exposure.n_groups, pixels=float(np.prod(frame.shape)), tgroup=frame.tgroup)
     say("page", 0, 1)
     from tsoar.studies.page import write_page
 
-    seconds = clocks.perf_counter() - start
     record = record_of(exposure, refs, asked, changes, answers, notes, baseline, resolution)
     table.meta |= {"title": asked.title, "exposure": exposure.stem, "grid": asked.digest, "tsoar": tsoar.__version__}
     datasets.write_table(table, folder / "study.ecsv")
     datasets.write_dataset(dataset, folder / "study.nc")
     write_page(folder / "study.html", asked, table, dataset, answers, notes, record)
     record["performance"] = {
-        "seconds": round(seconds, 1),
+        "seconds": round(clocks.perf_counter() - start, 1),
+        "cpu_seconds": round(clocks.process_time() - cpu, 1),
+        "workers": threads(workers) if executor is None else None,
         "reduced": n - there,
         "peak_memory_mib": round(provenance.peak_memory(), 1),
         "processor": provenance.processor(),
@@ -417,6 +419,7 @@ def record_of(
                 "title": p.title,
                 "question": p.question,
                 "settings": [grid.settings[m.setting].name for m in p.members],
+                "labels": [m.label for m in p.members],
             }
             for p in grid.parts
         ],
