@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tsoar.scoring import score as score
     from tsoar.sim import scenario as scenario
     from tsoar.sim import simulate as simulate
+    from tsoar.studies.run import study as study
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,7 @@ _WHERE = {
     "simulate": ("tsoar.sim", "simulate"),
     "soss": ("tsoar.soss", ""),
     "spectra": ("tsoar.spectra", ""),
+    "study": ("tsoar.studies.run", "study"),
 }
 """public name -> module, and name inside it ("": the module itself)"""
 
@@ -90,6 +92,7 @@ __all__ = [
     "simulate",
     "soss",
     "spectra",
+    "study",
 ]
 
 

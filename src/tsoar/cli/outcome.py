@@ -76,10 +76,11 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            goes_on = (
-                "; `tsoar run --resume` goes on after the last finished segment" if ctx.invoked_subcommand == "run" else ""
-            )
-            say(f"interrupted{goes_on}")
+            goes_on = {
+                "run": "; `tsoar run --resume` goes on after the last finished segment",
+                "study": "; the same command goes on after the last finished settings",
+            }
+            say(f"interrupted{goes_on.get(ctx.invoked_subcommand or '', '')}")
             ctx.exit(130)
         except BrokenPipeError:  # the reader of our output has gone (| head): nothing to say, nobody to say it to
             sys.stderr.close()

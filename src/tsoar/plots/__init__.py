@@ -17,6 +17,7 @@ from tsoar.plots.planet import recovered_spectrum
 from tsoar.plots.ramps import linearity_check, ramp
 from tsoar.plots.series import rms_binning, white_light, white_psd
 from tsoar.plots.spectra import light_curve_image, sensitivity, spectra
+from tsoar.plots.study import study_part, study_ranking
 from tsoar.plots.traces import apertures, trace_motion, traces_on_image
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
     "spectra",
     "spectra_closeup",
     "start_profiles",
+    "study_part",
+    "study_ranking",
     "trace_motion",
     "trace_splines",
     "traces_on_image",

@@ -216,13 +216,8 @@ def make_recipe(
         image_variance = noise.rate / noise.gain / n + 2 * noise.read2 / n**2
         everywhere = np.where((noise.usable > 0) & ~near & ~deep.odd & np.isfinite(image_variance), 1 / image_variance, 0)
     templates = make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion)
-    blank = blank_windows(deep, usable & (weight > 0), extract.blank_rows)
-    bad = (pixeldq & BAD) != 0
-    masked = one_over_f.method == "masked"
-    own_light = box_light(deep, extract.radius)
-    rows = np.full(own_light.shape, 2 * extract.radius)
-    if extract.method == "optimal":
-        rows = effective_rows(deep, var_p + var_r, noise.usable > 0, extract.radius, own_light)
+    blank, blank_spans = blank_planes(deep, noise, weight, extract)
+    group_weights, own_light, rows = aperture_planes(deep, noise, weights, var_p + var_r, n, extract)
     return Recipe(
         readout,
         calibration,
@@ -236,13 +231,13 @@ def make_recipe(
         difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance),
         deep.total * np.float32(tgroup),
         near,
-        deep_level(deep, bad | near if masked else bad, tgroup) if has_deep else None,
+        put_back_columns(deep, pixeldq, near, one_over_f, tgroup) if has_deep else None,
         templates,
         with_normals(templates, deep, tgroup, light_beside(deep, everywhere)),
         moving_spans(deep, motion.radius),
         blank,
-        spans_of(blank > 0),
-        mean_group_weights(weights, deep, extract.radius, n),
+        blank_spans,
+        group_weights,
         own_light,
         rows,
         has_deep,
@@ -254,6 +249,60 @@ def make_recipe(
         extract,
         centroid,
     )
+
+
+def put_back_columns(deep: Deep, pixeldq: U32, near: NDArray[np.bool_], params: OneOverFParams, tgroup: float) -> F32 | None:
+    """Sky and star (x,) [DN per difference] in the column medians of ``params``."""
+    bad = (pixeldq & BAD) != 0
+    return deep_level(deep, bad | near if params.method == "masked" else bad, tgroup)
+
+
+def blank_planes(deep: Deep, noise: NoiseModel, weight: F32, params: ExtractParams) -> tuple[F32, NDArray[np.int32]]:
+    """The star-free windows (y, x), and their spans."""
+    blank = blank_windows(deep, (noise.usable > 0) & ~deep.odd & (weight > 0), params.blank_rows)
+    return blank, spans_of(blank > 0)
+
+
+def aperture_planes(
+    deep: Deep, noise: NoiseModel, weights: F32, variance: F32, n: int, params: ExtractParams
+) -> tuple[F64, F64, F64]:
+    """What follows from the aperture: `Recipe.group_weights`, ``own_light`` and ``aperture_rows``."""
+    own_light = box_light(deep, params.radius)
+    rows = np.full(own_light.shape, 2 * params.radius)
+    if params.method == "optimal":
+        rows = effective_rows(deep, variance, noise.usable > 0, params.radius, own_light)
+    return mean_group_weights(weights, deep, params.radius, n), own_light, rows
+
+
+def vary_recipe(
+    r: Recipe,
+    *,
+    skip: frozenset[str],
+    one_over_f: OneOverFParams,
+    jump: JumpParams,
+    ramp_fit: RampFitParams,
+    motion: MotionParams,
+    extract: ExtractParams,
+) -> Recipe:
+    """The recipe of the same survey with other settings of later steps; planes that stay the same are shared.
+
+    For `tsoar.study`: ``one_over_f.mask_radius`` and ``clip``, and of ``motion`` all but ``follow``, enter the survey and
+    must be those of ``r``.
+    """
+    deep, noise, tgroup = r.deep, r.noise, r.readout.tgroup
+    n = max(r.readout.n_groups - 1, 1)
+    new: dict[str, Any] = {}
+    if jump.tolerance != r.jump.tolerance:
+        new["sigma2"] = difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance)
+    if r.has_deep and one_over_f.method != r.one_over_f.method:
+        new["put_back"] = put_back_columns(deep, r.pixeldq, r.near, one_over_f, tgroup)
+    if extract.blank_rows != r.extract.blank_rows:
+        new["blank"], new["blank_spans"] = blank_planes(deep, noise, r.offset_weight, extract)
+    if (extract.radius, extract.method) != (r.extract.radius, r.extract.method):
+        variance = r.unflagged[0] + r.unflagged[1]
+        planes = aperture_planes(deep, noise, r.weights, variance, n, extract)
+        new["group_weights"], new["own_light"], new["aperture_rows"] = planes
+    return replace(r, skip=skip, one_over_f=one_over_f, jump=jump, ramp_fit=ramp_fit, motion=motion, extract=extract, **new)
 
 
 def light_beside(deep: Deep, weight: NDArray[np.floating]) -> F32:
@@ -311,10 +360,21 @@ def detector_stage(r: Recipe, b: Buffers, after: Callable[[str], None] = lambda 
 
     ``after`` is called with the step's name when data and flags in the buffers are as they are after it.
     """
+    return slope_stage(r, b, calibration_stage(r, b), after)
+
+
+def calibration_stage(r: Recipe, b: Buffers) -> dict[str, Any]:
+    """Raw counts in ``b.raw`` to calibrated groups and their flags in ``b.data`` [DN], ``b.dq``. Returns facts."""
     assert r.calibration is not None
-    n, tgroup = r.readout.n_groups - 1, r.readout.tgroup
     table, n_saturated = calibrate(b.raw, b.data, b.dq, r.calibration)
-    facts: dict[str, Any] = {"reference_level": table, "n_saturated": n_saturated}
+    return {"reference_level": table, "n_saturated": n_saturated}
+
+
+def slope_stage(
+    r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[str], None] = lambda step: None
+) -> dict[str, Any]:
+    """Calibrated groups in the buffers (they are changed) to slopes; ``facts`` with what is learned on the way."""
+    n, tgroup = r.readout.n_groups - 1, r.readout.tgroup
     shape = None
 
     # 1. what this integration should look like: brightness, motion, width from its mean difference
@@ -394,8 +454,8 @@ def one_pass(data, dq, cumulative, model, sigma2, threshold, weights, tgroup, ca
             row[x] /= seconds
 
 
-def _blank(r: Recipe, b: Buffers, norm: F32) -> F64:
-    """(3, x) sums over the star-free windows [DN/s], offsets measured without them, NaN where there is no window.
+def _blank(r: Recipe, b: Buffers, norm: F32) -> tuple[F64, NDArray[np.bool_]]:
+    """(K, x) sums of the differences over the star-free windows [DN], offsets measured without them; (x,) where there is one.
 
     The offset of a difference is S/W over all rows outside the traces; without the window's own rows it is
     (S - S_b)/(W - W_b), and as the data have S/W removed already, only -S_b/(W - W_b) is left to take out.
@@ -407,14 +467,44 @@ def _blank(r: Recipe, b: Buffers, norm: F32) -> F64:
         mean_weight = inner / counts
         others = norm - inner
         free = sums + counts * (mean_weight * sums) / others
-        out = np.einsum("okx,kx->ox", r.group_weights, free.astype(np.float64)) / r.readout.tgroup
-    out[:, counts < 0.6 * counts.max(initial=1)] = np.nan
+    return free.astype(np.float64), counts >= 0.6 * counts.max(initial=1)
+
+
+def blank_light(r: Recipe, windows: tuple[F64, NDArray[np.bool_]] | None) -> F64:
+    """(3, x) sums over the star-free windows with each order's group weights [DN/s], NaN where there is no window."""
+    if windows is None:
+        return np.full((3, r.readout.shape[1]), np.nan)
+    free, there = windows
+    with np.errstate(invalid="ignore"):
+        out: F64 = np.einsum("okx,kx->ox", r.group_weights, free) / r.readout.tgroup
+    out[:, ~there] = np.nan
     return out
 
 
 def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
     """Slopes in the buffers [DN/s] to the spectra of one integration."""
-    tgroup, nx = r.readout.tgroup, r.readout.shape[1]
+    seen = shape_stage(r, b, facts)
+    flux, variance, filled = extract_stage(r, b, seen)
+    np.subtract(b.slope, r.deep.sky, out=b.image)
+    y_raw, _ = walked_centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
+    blank = blank_light(r, facts.pop("blank", None))
+    return Integration(flux, variance, filled, y_raw.astype(np.float32), seen.shape, blank, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An integration ready for extraction, with the model in ``Buffers.model``; its planes may be the buffers' own."""
+
+    shape: Shape
+    light: F32
+    """(y, x) slopes, light that a wider profile carries away put back [DN/s]"""
+    variance: F32
+    """(y, x) [(DN/s)^2]"""
+
+
+def shape_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Seen:
+    """Slopes in the buffers [DN/s] to brightness, motion and width of one integration, and its model."""
+    tgroup = r.readout.tgroup
     if r.one_over_f.level == "slope" and "one_over_f" not in r.skip:
         _slope_offsets(r, b)
         facts["shape"] = None
@@ -427,8 +517,13 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
         narrow = model_image(r.deep, r.spans, replace(shape, width=np.zeros(3)), 1.0, b.work)
         light = b.slope - (b.model - narrow)
         b.model[:] = narrow
-    variance = np.add(b.var_p, b.var_r, out=b.work)
-    flux, var, filled = (np.empty((3, nx)) for _ in range(3))
+    return Seen(shape, light, np.add(b.var_p, b.var_r, out=b.work))
+
+
+def extract_stage(r: Recipe, b: Buffers, seen: Seen) -> tuple[F64, F64, F64]:
+    """Flux [DN/s], variance and filled share (3, x) of one integration; changes nothing that a second aperture needs."""
+    flux, var, filled = (np.empty((3, r.readout.shape[1])) for _ in range(3))
+    shape, light, variance = seen.shape, seen.light, seen.variance
     follow = shape.shift if r.motion.follow else np.zeros(3)
     if r.extract.method == "optimal":
         d, out = r.deep, (flux, var, filled)
@@ -438,10 +533,7 @@ def spectra_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Integration:
         for o in range(3):
             out = (flux[o], var[o], filled[o])
             extract_box(light, variance, r.deep.sky, b.model, r.deep.trace[o], float(follow[o]), r.extract.radius, *out)
-    np.subtract(b.slope, r.deep.sky, out=b.image)
-    y_raw, _ = walked_centroids(b.image, np.isfinite(b.image), r.deep.trace, r.centroids)
-    blank = facts.pop("blank", np.full((3, nx), np.nan))
-    return Integration(flux, var, filled, y_raw.astype(np.float32), shape, blank, facts)
+    return flux, var, filled
 
 
 def _slope_offsets(r: Recipe, b: Buffers) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
@@ -12,10 +10,15 @@ from tsoar.blocks import F64
 
 
 def nanmedian(values: NDArray[np.floating], axis: int | None = None) -> F64:
-    """`numpy.nanmedian` that is silent where there is nothing (NaN)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    """`numpy.nanmedian` without a word where there is nothing (NaN); warnings cannot be silenced thread by thread."""
+    values = np.asarray(values)
+    nothing = np.isnan(values).all(axis=axis, keepdims=True)
+    if not nothing.any():
         return np.asarray(np.nanmedian(values, axis=axis))
+    if values.size == 0:
+        return np.full(np.squeeze(nothing, axis=axis).shape, np.nan, values.dtype)
+    middle = np.nanmedian(np.where(nothing, 0, values), axis=axis, keepdims=True)
+    return np.asarray(np.squeeze(np.where(nothing, np.nan, middle), axis=axis), dtype=middle.dtype)
 
 
 def detrend(time: F64, flux: NDArray[np.floating], degree: int = 1) -> tuple[F64, NDArray[np.int64]]:
