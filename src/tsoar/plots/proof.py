@@ -8,13 +8,14 @@ import numpy as np
 import xarray as xr
 from astropy.table import Table
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, heading, legend, new_figure, plain
 from tsoar.units import PPM
 
 PART_COLOURS = {"photon": "#56B4E9", "read": "#F0E442", "one_over_f": "#CC79A7", "excess": "#D55E00"}
 PART_NAMES = {"photon": "photon", "read": "read", "one_over_f": "1/f", "excess": "excess"}
-RUNNING = 41
+RUNNING = 81
 """Columns of the running medians."""
 
 
@@ -37,7 +38,7 @@ def budget(data: xr.Dataset) -> Figure:
                         label="excess", interpolate=True)  # fmt: skip
         ax.plot(wave, total, color=DARK, linewidth=1.3, label="measured")
         ax.axhline(1, color=DARK, linewidth=0.8, linestyle=":")
-        ax.set_ylim(0, 1.15 * max(float(np.nanmax(total)), 1.2))
+        ax.set_ylim(0, 1.15 * max(float(np.nanmax(total)), float(np.nanmax(floor)), 1.2))
         ax.set_xlim(wave.min(), wave.max())
         plain(ax)
         one = {n: float(data[n].values[0, k]) for n in ("total", "excess", "excess_err")}
@@ -81,8 +82,9 @@ def budget_steps(data: xr.Dataset) -> Figure:
             ax.barh(y, size, left=left, color=PART_COLOURS[name], height=0.62, alpha=0.8, label=PART_NAMES[name])
             left = left + size
         total, mean = data["total"].values[:, k], data["mean"].values[:, k]
+        ax.plot(total, y, "|", color=DARK, markersize=15, markeredgewidth=1.8, label="measured")
         ax.plot(mean, y, "D", color=DARK, markersize=4, label="mean of all columns")
-        top = 1.18 * float(np.max(total))
+        top = 1.18 * float(np.max([total, left]))
         beyond = mean > top
         ax.set_xlim(0, top)
         for place, value in zip(y[beyond], mean[beyond], strict=True):
@@ -92,7 +94,7 @@ def budget_steps(data: xr.Dataset) -> Figure:
         heading(ax, f"order {int(data['order'].values[k])}")
         ax.set_xlabel("variance over limit")
     axes[0, 0].set_yticks(y, names)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=SMALL, frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False)
     return figure
 
 
@@ -122,10 +124,12 @@ def budget_correlation(data: xr.Dataset) -> Figure:
         row[0].set_ylabel("correlation")
         for ax in row:
             plain(ax)
+            ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     axes[-1, 0].set_xlabel("column lag [px]")
     axes[-1, 1].set_xlabel("time lag [integrations]")
-    legend(axes[0, 0], loc="upper right")
-    legend(axes[0, 1], loc="upper right", ncols=2)
+    for ax, where in ((axes[0, 0], "left"), (axes[0, 1], "right")):
+        handles = ax.get_legend_handles_labels()
+        figure.legend(*handles, loc=f"outside lower {where}", ncols=2, fontsize=SMALL, frameon=False)
     return figure
 
 
