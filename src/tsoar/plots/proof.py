@@ -127,9 +127,9 @@ def budget_correlation(data: xr.Dataset) -> Figure:
             ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     axes[-1, 0].set_xlabel("column lag [px]")
     axes[-1, 1].set_xlabel("time lag [integrations]")
-    for ax, where in ((axes[0, 0], "left"), (axes[0, 1], "right")):
-        handles = ax.get_legend_handles_labels()
-        figure.legend(*handles, loc=f"outside lower {where}", ncols=2, fontsize=SMALL, frameon=False)
+    style: dict[str, Any] = dict(ncols=2, fontsize=SMALL, frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", **style)
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower right", **style)
     return figure
 
 
@@ -167,7 +167,7 @@ def injection_spectrum(table: Table) -> Figure:
     """Depths that were put in and came back, and their difference with the errors of the pair (injection.ecsv)."""
     figure, axes = new_figure(2, 1, width=9.5, height=5.2, sharex=True, height_ratios=(1.2, 1))
     top, below = axes[:, 0]
-    limits = []
+    limits: list[float] = []
     for order in np.unique(np.asarray(table["order"])):
         rows = table[np.asarray(table["order"]) == order]
         w, half, put, back, diff, err, single = (

@@ -62,9 +62,9 @@ def split(curves: Mapping[str, xr.Dataset], spectra: Mapping[str, xr.Dataset], o
     residuals: dict[tuple[int, int], F64] = {}
     for s, name in enumerate(names):
         for k, o in enumerate(orders):
-            one = curves[name].sel(order=o)
+            curve = curves[name].sel(order=o)
             flux, error = (
-                one[n].transpose("integration", "column").values[outside].astype(np.float64) for n in ("flux", "flux_err")
+                curve[n].transpose("integration", "column").values[outside].astype(np.float64) for n in ("flux", "flux_err")
             )
             residual, freedom[s, k] = detrend(time, flux, 1)
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -139,9 +139,9 @@ def correlations(
     orders: list[int],
 ) -> dict[str, Any]:
     """Correlation of the residuals by column lag and by time lag, its expectation for white noise, and errors."""
-    lags, times = np.arange(MOST_LAGS + 1), np.arange(min(MOST_TIMES, when.size // 2) + 1)
+    nx, lags, times = counts.shape[1], np.arange(MOST_LAGS + 1), np.arange(min(MOST_TIMES, when.size // 2) + 1)
     shape = (len(names), len(orders))
-    by_column = np.full((*shape, lags.size), np.nan)
+    by_column: NDArray[np.float64] = np.full((*shape, lags.size), np.nan)
     by_time, white = np.full((*shape, times.size), np.nan), np.full((*shape, times.size), np.nan)
     column_err, time_err = np.full((len(orders), lags.size), np.nan), np.full((len(orders), times.size), np.nan)
     x = (time - time.mean()) / (np.ptp(time) or 1.0)
@@ -154,14 +154,14 @@ def correlations(
         use = np.flatnonzero(counts[k])
         if use.size < 2 * MOST_LAGS:
             continue
-        z = np.full(residual.shape, np.nan)
+        z: F64 = np.full(residual.shape, np.nan)
         z[:, use] = residual[:, use] / np.sqrt(np.nanmean(residual[:, use] ** 2, axis=0))
-        there = np.isfinite(z)
+        there: Bool = np.isfinite(z)
         z = np.where(there, z, 0.0)
         for lag in lags:
-            both = there[:, : z.shape[1] - lag] & there[:, lag:]
+            both = there[:, : nx - lag] & there[:, lag:]
             if both.any():
-                by_column[s, k, lag] = (z[:, : z.shape[1] - lag] * z[:, lag:]).sum() / both.sum()
+                by_column[s, k, lag] = (z[:, : nx - lag] * z[:, lag:]).sum() / both.sum()
                 column_err[k, lag] = 1 / np.sqrt(both.sum() * (x.size - 2) / x.size)
         mean = z.sum(axis=1) / there.sum(axis=1)
         mean = mean / np.sqrt(np.mean(mean**2))
