@@ -14,6 +14,11 @@ def planes(ny, nx, ng):
     return full(BIAS), coeffs, np.zeros((ny, ng, nx), np.float32), full(GAIN), full(READ2), full(60000)
 
 
+def half(counts):
+    """Dither that rounds to the nearest."""
+    return np.full(counts.shape, 0.5, np.float32)
+
+
 def ramps(rng, light, ng, ny=200, nx=500):
     """Counts (g, y, x) of ramps with this light [DN per difference], photons and read noise, then non-linear."""
     electrons = rng.poisson(light * GAIN, (ng, ny, nx)).cumsum(0)
@@ -48,7 +53,7 @@ def test_kernel_is_the_formula():
     for gone in (25.0, -25.0):
         got = counts.copy()
         flat = np.full((3, 4), 1.0, np.float32)
-        change_counts(got, gone * flat, 900 * flat, noise, *planes(3, 4, 5))
+        change_counts(got, gone * flat, 900 * flat, noise, half(got), *planes(3, 4, 5))
         want = np.array([[twin(counts[:, y, x], gone, 900.0, noise[:, y, x]) for x in range(4)] for y in range(3)])
         assert np.abs(got - want.transpose(2, 0, 1)).max() <= 1  # a half may be rounded either way
         assert (got == want.transpose(2, 0, 1)).mean() > 0.95
@@ -64,13 +69,25 @@ def test_mean_and_variance_are_those_of_a_fainter_star():
         bias, coeffs, dark, gain, read2, limit = planes(*shape, ng)
         noise = rng.normal(size=(ng - 1, *shape)).astype(np.float32)
         flat = np.ones(shape, np.float32)
-        change_counts(counts, gone * flat, light * flat, noise, bias, coeffs, dark, gain, read2, limit)
+        change_counts(counts, gone * flat, light * flat, noise, rng.random(counts.shape, np.float32), bias, coeffs, dark, gain, read2, limit)
         q = np.polynomial.Polynomial(COEFFS)(counts - BIAS)
         d = np.diff(q, axis=0)[1]  # inside the ramp
         n = d.size
-        variance = (light - gone) / GAIN + 2 * READ2 + 2 / 12 * 2  # counts are rounded twice
+        variance = (light - gone) / GAIN + 2 * READ2 + 2 * (1 / 12 + 1 / 6)  # counts are rounded twice, once by chance
         assert abs(d.mean() - (light - gone)) < 4 * np.sqrt(variance / n) + 1e-3 * light
         assert abs(d.var() / variance - 1) < 4 * np.sqrt(2 / n) + 3e-3
+
+
+def test_less_than_a_count_goes_too():
+    """0.02 DN of a difference: rounding to the nearest would take nothing."""
+    rng = np.random.default_rng(4)
+    counts = ramps(rng, 2.0, 4)
+    shape, flat = counts.shape[1:], np.ones(counts.shape[1:], np.float32)
+    before = counts.astype(int)
+    dither = rng.random(counts.shape, np.float32)
+    change_counts(counts, 0.02 * flat, 2 * flat, np.zeros((3, *shape), np.float32), dither, *planes(*shape, 4))
+    gone = (before - counts).mean(axis=(1, 2))
+    np.testing.assert_allclose(gone, 0.02 * np.arange(1, 5), atol=5 * np.sqrt(0.08 / before[0].size))
 
 
 def test_light_that_comes_brings_its_noise():
@@ -78,9 +95,10 @@ def test_light_that_comes_brings_its_noise():
     counts = ramps(rng, 500.0, 4)
     shape = counts.shape[1:]
     flat = np.ones(shape, np.float32)
-    change_counts(counts, -200 * flat, 500 * flat, rng.normal(size=(3, *shape)).astype(np.float32), *planes(*shape, 4))
+    noise, dither = rng.normal(size=(3, *shape)).astype(np.float32), rng.random(counts.shape, np.float32)
+    change_counts(counts, -200 * flat, 500 * flat, noise, dither, *planes(*shape, 4))
     d = np.diff(np.polynomial.Polynomial(COEFFS)(counts - BIAS), axis=0)[1]
-    variance = 700 / GAIN + 2 * READ2 + 2 / 12 * 2
+    variance = 700 / GAIN + 2 * READ2 + 2 * (1 / 12 + 1 / 6)
     assert abs(d.mean() - 700) < 4 * np.sqrt(variance / d.size) + 0.7
     assert abs(d.var() / variance - 1) < 4 * np.sqrt(2 / d.size) + 3e-3
 
@@ -101,7 +119,7 @@ def test_saturated_groups_and_pixels_without_gain_stay():
     gain[0, 2] = np.nan
     flat = np.ones((1, 3), np.float32)
     before = counts.copy()
-    change_counts(counts, 100 * flat, 200 * flat, np.zeros((3, 1, 3), np.float32), bias, coeffs, dark, gain, read2, limit)
+    change_counts(counts, 100 * flat, 200 * flat, np.zeros((3, 1, 3), np.float32), half(counts), bias, coeffs, dark, gain, read2, limit)
     assert (counts[:, 0, 0] < before[:, 0, 0]).all()
     assert (counts[:2, 0, 1] < before[:2, 0, 1]).all()
     assert (counts[2:, 0, 1] == 61000).all()

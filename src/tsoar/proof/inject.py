@@ -239,11 +239,13 @@ class Work:
             expected = model_image(r.deep, r.spans, shape, r.readout.tgroup, b.model)
             removed = self.light(i, shape)
             odd_from_ramp(r, b, expected, removed)
+            rng = np.random.default_rng([self.seed, 0, i])
+            dither = rng.random(counts.shape, np.float32)
             draws = np.zeros((counts.shape[0] - 1, *counts.shape[1:]), np.float32)
             if self.sampling:
-                np.random.default_rng([self.seed, 0, i]).standard_normal(dtype=np.float32, out=draws)
+                rng.standard_normal(dtype=np.float32, out=draws)
             planes = (c.bias, c.coeffs, c.dark, noise.gain, noise.read2, c.limit)
-            change_counts(counts, removed, expected, draws, *planes)
+            change_counts(counts, removed, expected, draws, dither, *planes)
         mine = self.hits.of(i)
         if mine.charge.size:
             add_hits(counts, mine.place[:, 1:].copy(), mine.charge, c.bias, c.coeffs, noise.gain, c.limit)
