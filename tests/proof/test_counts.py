@@ -69,7 +69,8 @@ def test_mean_and_variance_are_those_of_a_fainter_star():
         bias, coeffs, dark, gain, read2, limit = planes(*shape, ng)
         noise = rng.normal(size=(ng - 1, *shape)).astype(np.float32)
         flat = np.ones(shape, np.float32)
-        change_counts(counts, gone * flat, light * flat, noise, rng.random(counts.shape, np.float32), bias, coeffs, dark, gain, read2, limit)
+        dither = rng.random(counts.shape, np.float32)
+        change_counts(counts, gone * flat, light * flat, noise, dither, bias, coeffs, dark, gain, read2, limit)
         q = np.polynomial.Polynomial(COEFFS)(counts - BIAS)
         d = np.diff(q, axis=0)[1]  # inside the ramp
         n = d.size
@@ -119,7 +120,8 @@ def test_saturated_groups_and_pixels_without_gain_stay():
     gain[0, 2] = np.nan
     flat = np.ones((1, 3), np.float32)
     before = counts.copy()
-    change_counts(counts, 100 * flat, 200 * flat, np.zeros((3, 1, 3), np.float32), half(counts), bias, coeffs, dark, gain, read2, limit)
+    quiet = np.zeros((3, 1, 3), np.float32)
+    change_counts(counts, 100 * flat, 200 * flat, quiet, half(counts), bias, coeffs, dark, gain, read2, limit)
     assert (counts[:, 0, 0] < before[:, 0, 0]).all()
     assert (counts[:2, 0, 1] < before[:2, 0, 1]).all()
     assert (counts[2:, 0, 1] == 61000).all()

@@ -230,8 +230,9 @@ CAPTIONS = {
     ),
     "budget_steps": (
         "The same as bars, for the run and for the run with a step left out: what a bar is longer than the first, that step "
-        "takes away. The diamond is the mean of all columns, in which outliers count in full. Wrong: a step whose bar is "
-        "shorter than the first (it adds noise)."
+        "takes away (without linearity bright pixels are compressed, signal and noise alike: no gain). The diamond is the mean "
+        "of all columns, in which outliers count in full. Wrong: any other step whose bar is shorter than the first (it "
+        "adds noise), or a measured line far from the end of its bar."
     ),
     "budget_correlation": (
         "What is left outside the event after a straight line: correlation between columns by their distance, and between "

@@ -168,6 +168,7 @@ def injection_spectrum(table: Table) -> Figure:
     figure, axes = new_figure(2, 1, width=9.5, height=5.2, sharex=True, height_ratios=(1.2, 1))
     top, below = axes[:, 0]
     limits: list[float] = []
+    heights: list[float] = []
     for order in np.unique(np.asarray(table["order"])):
         rows = table[np.asarray(table["order"]) == order]
         w, half, put, back, diff, err, single = (
@@ -182,12 +183,17 @@ def injection_spectrum(table: Table) -> Figure:
         below.fill_between(w[turn], -PPM * single[turn], PPM * single[turn], color=colour, alpha=0.12, linewidth=0,
                            label=f"order {order}: error of this exposure alone")  # fmt: skip
         below.errorbar(w, PPM * diff, PPM * err, half, **style)
-        limits.append(PPM * np.percentile(np.abs(diff) + 2 * err, 97))
+        sure = single < 4 * np.median(single)  # what the exposure hardly measures may leave the picture
+        limits.append(PPM * float(np.max((np.abs(diff) + 2 * err)[sure])))
+        heights += [*(PPM * put[sure]), *(PPM * (back - 2 * err)[sure]), *(PPM * (back + 2 * err)[sure])]
         mean = np.average(diff, weights=np.maximum(err, 1e-12) ** -2.0)
-        sure = np.sum(np.maximum(err, 1e-12) ** -2.0) ** -0.5
-        heading(top if order == 1 else below, f"order {order}: recovered - injected {PPM * mean:+.1f} ± {PPM * sure:.1f} ppm")
+        known = np.sum(np.maximum(err, 1e-12) ** -2.0) ** -0.5
+        heading(top if order == 1 else below, f"order {order}: recovered - injected {PPM * mean:+.1f} ± {PPM * known:.1f} ppm")
     below.axhline(0, color=DARK, linewidth=0.9)
-    room = 1.3 * max(limits)
+    low, high = min(heights), max(heights)
+    room = max(high - low, 1.0)
+    top.set_ylim(low - 0.15 * room, high + 0.45 * room)
+    room = 1.6 * max(max(limits), 1.0)
     below.set_ylim(-room, room)
     for ax in (top, below):
         plain(ax)

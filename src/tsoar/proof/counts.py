@@ -58,7 +58,8 @@ def change_counts(counts, removed, expected, noise, dither, bias, coeffs, dark, 
     """Take ``removed`` out of every pixel's ramp, in place.
 
     counts (g, y, x) uint16 [DN]; removed, expected (y, x): light that goes, and all light, of one difference [DN];
-    noise (g - 1, y, x) standard normal (zeros: no sampling noise); dither (g, y, x) uniform from 0 to 1; bias, gain [e-/DN], read2 [DN^2], limit [DN] (y, x);
+    noise (g - 1, y, x) standard normal (zeros: no sampling noise); dither (g, y, x) uniform from 0 to 1; bias, gain
+    [e-/DN], read2 [DN^2], limit [DN] (y, x);
     coeffs (y, n, x) linearity, constant first; dark (y, g, x) [DN]. Pixels without a valid gain are left alone.
     """
     ng, ny, nx = counts.shape
