@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tsoar.io.exposure import from_array as from_array
     from tsoar.io.exposure import open_exposure as open
     from tsoar.io.references import references as references
+    from tsoar.proof.budget import budget as budget
+    from tsoar.proof.inject import inject as inject
     from tsoar.reduce import inspect as inspect
     from tsoar.reduce.fit import fit as fit
     from tsoar.reduce.run import run as run
@@ -46,11 +48,13 @@ _WHERE = {
     "Reference": ("tsoar.blocks", "Reference"),
     "Slopes": ("tsoar.blocks", "Slopes"),
     "TsoarError": ("tsoar.errors", "TsoarError"),
+    "budget": ("tsoar.proof.budget", "budget"),
     "detector": ("tsoar.detector", ""),
     "explore": ("tsoar.explorer.opening", "explore"),
     "flags": ("tsoar.flags", ""),
     "fit": ("tsoar.reduce.fit", "fit"),
     "from_array": ("tsoar.io.exposure", "from_array"),
+    "inject": ("tsoar.proof.inject", "inject"),
     "inspect": ("tsoar.reduce.inspect", ""),
     "load_config": ("tsoar.config", "load"),
     "open": ("tsoar.io.exposure", "open_exposure"),
@@ -75,11 +79,13 @@ __all__ = [
     "Slopes",
     "TsoarError",
     "__version__",
+    "budget",
     "detector",
     "explore",
     "fit",
     "flags",
     "from_array",
+    "inject",
     "inspect",
     "load_config",
     "open",

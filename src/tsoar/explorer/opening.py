@@ -58,8 +58,8 @@ def found(recorded: str, was: str, out: Path) -> Path | None:
     return together if together is not None and together.exists() else None
 
 
-def inputs_of(record: dict[str, Any], out: Path) -> list[Path]:
-    """The exposure's files, by run.json.
+def inputs_of(record: dict[str, Any], out: Path, how: str = HOW) -> list[Path]:
+    """The exposure's files, by run.json; ``how`` to say where else they are ends the message when they are gone.
 
     Raises
     ------
@@ -70,11 +70,11 @@ def inputs_of(record: dict[str, Any], out: Path) -> list[Path]:
     recorded = files.get("inputs", [])
     names = ", ".join(str(i.get("name")) for i in record.get("inputs", []))
     if not recorded:
-        raise InputError(f"{out / RECORD}: does not say where the exposure's files are ({names}); " + HOW.format(out=out))
+        raise InputError(f"{out / RECORD}: does not say where the exposure's files are ({names}); " + how.format(out=out))
     paths = [found(r, files.get("out", ""), out) for r in recorded]
     gone = [r for r, path in zip(recorded, paths, strict=True) if path is None]
     if gone:
-        raise InputError(f"{', '.join(gone)}: no longer there (so {out / RECORD} has it); " + HOW.format(out=out))
+        raise InputError(f"{', '.join(gone)}: no longer there (so {out / RECORD} has it); " + how.format(out=out))
     return [path for path in paths if path is not None]
 
 

@@ -14,6 +14,14 @@ from tsoar.plots.dq import dq_map, jump_map, jump_sweep, special_pixels
 from tsoar.plots.fit import fit_corner, fit_residuals, fit_spectrum, fit_white_light
 from tsoar.plots.frames import before_after, column_profile, groups, saturation_reference, wavelength_map
 from tsoar.plots.planet import recovered_spectrum
+from tsoar.plots.proof import (
+    budget,
+    budget_claimed,
+    budget_correlation,
+    budget_steps,
+    injection_drift,
+    injection_spectrum,
+)
 from tsoar.plots.ramps import linearity_check, ramp
 from tsoar.plots.series import rms_binning, white_light, white_psd
 from tsoar.plots.spectra import light_curve_image, sensitivity, spectra
@@ -25,6 +33,10 @@ __all__ = [
     "apertures",
     "background",
     "before_after",
+    "budget",
+    "budget_claimed",
+    "budget_correlation",
+    "budget_steps",
     "centroids",
     "centroids_on_image",
     "clock_psd",
@@ -37,6 +49,8 @@ __all__ = [
     "fit_white_light",
     "group_differences",
     "groups",
+    "injection_drift",
+    "injection_spectrum",
     "jump_map",
     "jump_sweep",
     "light_curve_image",

@@ -13,7 +13,8 @@ from tsoar.config import Config
 from tsoar.reduce.chain import Recipe
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.clean import replace_outliers
-from tsoar.spectra.extract import one_over_f_excess
+from tsoar.spectra.extract import extract_box, one_over_f_excess
+from tsoar.spectra.optimal import fit_weights
 from tsoar.units import TIME_LONG_NAME, TIME_UNITS
 
 ORDERS = np.array([1, 2, 3])
@@ -43,6 +44,26 @@ def blank_expectation(recipe: Recipe) -> tuple[F64, F64, F64]:
         pixel = (p * squares + r2 * (2 * squares - 2 * steps)) / recipe.readout.tgroup**2
         offset = pixel * (weight**2).sum(0) / weight.sum(0) ** 2
         return pixel * (counts + counts**2 / others), counts, np.nan_to_num(offset)
+
+
+def noise_parts(recipe: Recipe) -> tuple[F64, F64]:
+    """Variance (3, x) [(DN/s)^2] that photons and reads bring into the flux of a typical integration, hits and holes aside."""
+    photon, read = recipe.unflagged[:2]
+    deep, usable = recipe.deep, recipe.noise.usable > 0
+    parts = np.full((2, *deep.trace.shape), np.nan)
+    if recipe.extract.method == "optimal":
+        weights = fit_weights(deep, photon + read, usable, recipe.extract.radius, recipe.own_light)
+        for k, plane in enumerate((photon, read)):
+            parts[k] = (weights**2 * np.nan_to_num(plane)).sum(axis=1)
+        parts[:, ~np.isfinite(deep.trace)] = np.nan
+        return parts[0], parts[1]
+    total = np.where(usable, deep.total, np.float32(np.nan))
+    flux, filled = np.empty(deep.trace.shape[1]), np.empty(deep.trace.shape[1])
+    for k, plane in enumerate((photon, read)):
+        for o in range(3):
+            out = (flux, parts[k, o], filled)
+            extract_box(total, plane, deep.sky, deep.total, deep.trace[o], 0.0, recipe.extract.radius, *out)
+    return parts[0], parts[1]
 
 
 def valid_columns(recipe: Recipe, series: Series) -> NDArray[np.bool_]:
@@ -101,6 +122,14 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
         ),
         "time": (("integration",), time, {"units": TIME_UNITS, "long_name": TIME_LONG_NAME}),
     }
+    if recipe.calibration is not None:  # of slopes it is not known which part is which
+        for name, values in zip(("photon", "read"), noise_parts(recipe), strict=True):
+            text = f"variance of flux by {name} noise in a typical integration, hits and holes aside"
+            data[f"variance_{name}"] = (
+                ("order", "column"),
+                values.astype(np.float32),
+                {"units": "(DN/s)^2", "long_name": text},
+            )
     words = {
         "scale": ("1", "brightness over the deep stack's"),
         "shift": ("pixel", "trace motion along rows"),

@@ -117,3 +117,26 @@ def effective_rows(deep: Deep, variance: F32, usable: NDArray[np.bool_], radius:
                 ra = np.where(known, ra - ab * rb / bb, ra)
             out[o] = light[o] * ra / aa
     return out
+
+
+def fit_weights(deep: Deep, variance: F32, usable: NDArray[np.bool_], radius: float, light: F64) -> F64:
+    """(3, y, x) by how much the flux of an order changes with the slope of each pixel, of unflagged ramps where it is typical.
+
+    The flux is linear in the slopes; these are its coefficients. Arguments as of `effective_rows`.
+    """
+    rows = np.arange(deep.sky.shape[0])[:, None]
+    out = np.zeros(deep.star.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = np.where(usable & ~deep.odd & (variance > 0), 1 / variance.astype(np.float64), 0)
+        first = np.abs(rows - deep.trace[0]) <= radius
+        for o in range(3):
+            near = np.abs(rows - deep.trace[o]) <= radius
+            w = weight * (near | first if o > 0 else near)
+            a, b = deep.star[o].astype(np.float64), deep.star[0].astype(np.float64)
+            aa, own = (w * a * a).sum(0), w * a
+            if o > 0:
+                ab, bb = (w * a * b).sum(0), (w * b * b).sum(0)
+                aa = np.where(bb > 0, aa - ab**2 / bb, aa)
+                own = np.where(bb > 0, own - ab / bb * w * b, own)
+            out[o] = np.nan_to_num(light[o] * own / aa)
+    return out
