@@ -3,10 +3,10 @@
 Heavy imports stay inside the commands: ``tsoar --help`` answers at once.
 """
 
-from tsoar.cli import exploring, fitting, inspecting, reduction, simulation
+from tsoar.cli import exploring, exporting, fitting, inspecting, reduction, simulation
 from tsoar.cli.group import cli
 
-__all__ = ["cli", "exploring", "fitting", "inspecting", "main", "reduction", "simulation"]
+__all__ = ["cli", "exploring", "exporting", "fitting", "inspecting", "main", "reduction", "simulation"]
 
 
 def main() -> None:
