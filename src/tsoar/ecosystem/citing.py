@@ -58,7 +58,9 @@ class Citation:
     def bibtex(self) -> str:
         """A BibTeX entry."""
         f = self.fields
-        out = {k: f[k] for k in ("author", "title", "journal", "booktitle", "institution", "publisher", "year") if k in f}
+        out: dict[str, Any] = {
+            k: f[k] for k in ("author", "title", "journal", "booktitle", "institution", "publisher", "year") if k in f
+        }
         out["title"] = "{" + escaped(str(f["title"])) + "}"
         for k in ("booktitle", "institution", "publisher"):
             if k in out:

@@ -21,8 +21,8 @@ def write(folder: Path, out: Path) -> list[Path]:
     spectra = datasets.open_dataset(folder / "spectra.nc")
     if spectra.sizes["integration"] != exposure.n_integrations:
         raise InputError(
-            f"{folder / 'spectra.nc'}: {spectra.sizes['integration']} integrations, its exposure has {exposure.n_integrations}; "
-            "expected the folder of one finished run"
+            f"{folder / 'spectra.nc'}: {spectra.sizes['integration']} integrations, its exposure has "
+            f"{exposure.n_integrations}; expected the folder of one finished run"
         )
     path = out / f"{exposure.stem}_nis_x1dints.fits"
     with exposure:

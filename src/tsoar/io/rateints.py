@@ -328,7 +328,7 @@ X1D_COLUMNS = {
     "TDB-MID": ("f8", "d"),
     "TDB-END": ("f8", "d"),
 }
-"""Columns of EXTRACT1D in time series, in their order (stdatamodels 6.0, tso_spectable.schema): all of them have to be there."""
+"""Columns of EXTRACT1D in time series, in their order (stdatamodels 6.0, tso_spectable.schema): all have to be there."""
 PER_INTEGRATION = ("INT_NUM", "N_ALONGDISP", "SEGMENT", "MJD-BEG", "MJD-AVG", "MJD-END", "TDB-BEG", "TDB-MID", "TDB-END")
 TIMES = {"MJD-BEG": "int_start_MJD_UTC", "MJD-AVG": "int_mid_MJD_UTC", "MJD-END": "int_end_MJD_UTC"} | {
     "TDB-BEG": "int_start_BJD_TDB",
