@@ -76,13 +76,16 @@ def test_a_fit_brings_batman_and_its_orbit(tmp_path):
     assert {"kreidberg2015", "kipping2013", "feinstein2023"} <= set(papers) and "speagle2020" not in papers
     assert any(n.startswith("orbit of WASP-39 b: Feinstein") for n in found.notes)
     given = fit | {"settings": {"period": 4.0, "a_over_r": 11.0, "inclination": 87.0}, "posterior": {}, "event": "eclipse"}
+    papers, _, _ = keys(tmp_path, fit | {"planet": "WASP-43 b", "settings": {"period": 0.0}})
+    assert "bell2024" in papers and "ivshina2022" not in papers  # the period was given, the shape of the orbit was not
     papers, _, _ = keys(tmp_path, given)
     assert {"kreidberg2015", "speagle2020"} <= set(papers) and not {"feinstein2023", "kipping2013"} & set(papers)
 
 
 def test_simulated_references_are_not_the_observatorys(tmp_path):
-    _, software, found = keys(tmp_path, references=[{"file": "mask.fits", "pedigree": "SIMULATION"}])
-    assert "crds" not in software and "of a simulation" in found.text()
+    for made in ({"pedigree": "SIMULATION"}, {"pedigree": "DUMMY", "author": "tsoar 0.1.0"}):
+        _, software, found = keys(tmp_path, references=[{"file": "mask.fits"} | made])
+        assert "crds" not in software and "of a simulation" in found.text()
 
 
 def test_bibtex_is_well_formed(tmp_path):

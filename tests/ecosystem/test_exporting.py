@@ -102,6 +102,23 @@ def test_juliet_leaves_out_what_cannot_be_used(finished, tmp_path):
     assert "nan" not in (tmp_path / "bins" / "SOSS1b1000.dat").read_text()
 
 
+def test_juliet_gets_the_orbit_of_a_fit(finished, tmp_path, spectra):
+    run = write_run(tmp_path / "fitted", spectra)
+    fitted = Table({"depth": [0.02]})
+    orbit = {"t0": 60649.2, "period": 4.0, "a_over_r": 11.0, "inclination": 87.0, "eccentricity": 0.1, "omega": 90.0}
+    fitted.meta = {"event": "transit", "orbit": orbit | {"source": "given", "fitted": ["t0"]}}
+    fitted.write(run / "planet_spectrum.ecsv", format="ascii.ecsv")
+    assert tmp_path / "x" / "white" / "priors.dat" in tsoar.export(run, "juliet", out=tmp_path / "x", resolution=20)
+    rows = dict(line.split(maxsplit=1) for line in (tmp_path / "x" / "white" / "priors.dat").read_text().splitlines())
+    assert rows["P_p1"] == "fixed 4.000000000" and rows["t0_p1"] == "normal 2460649.700000000,0.01"
+    b = 11 * np.cos(np.radians(87)) * 0.99 / 1.1  # Winn 2010, equation 7
+    assert float(rows["b_p1"].split()[1]) == pytest.approx(b, abs=1e-6)
+    assert {"q1_SOSS1", "q2_SOSS2", "mflux_SOSS1", "sigma_w_SOSS2"} <= set(rows)
+    fitted.meta["event"] = "eclipse"
+    fitted.write(run / "planet_spectrum.ecsv", format="ascii.ecsv", overwrite=True)
+    assert not [p for p in tsoar.export(run, "juliet", out=tmp_path / "y", resolution=20) if p.name == "priors.dat"]
+
+
 def test_exotedrf(finished, tmp_path):
     (path,) = tsoar.export(finished, "exotedrf", out=tmp_path, resolution=100)
     for order in lightcurves.read(finished, None, 100).orders:

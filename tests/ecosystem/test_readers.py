@@ -56,6 +56,21 @@ def test_astraeus_and_chromatic_read_the_files_for_eureka(finished, tmp_path, re
         np.testing.assert_allclose(np.asarray(rainbow.uncertainty), one.error)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_juliet_reads_its_files(finished, tmp_path, one):
+    """Where somebody installed it: it wants a compiler, so it is in no group."""
+    juliet = pytest.importorskip("juliet")
+    tsoar.export(finished, "juliet", out=tmp_path, resolution=R)
+    fixed = {"P_p1": 4.0, "t0_p1": 2460649.7, "p_p1": 0.1, "b_p1": 0.0, "a_p1": 9.0, "ecc_p1": 0.0, "omega_p1": 90.0}
+    for name in ("SOSS1", "SOSS2"):
+        fixed |= {f"q1_{name}": 0.3, f"q2_{name}": 0.3, f"mdilution_{name}": 1.0, f"sigma_w_{name}": 1.0}
+    priors = {k: {"distribution": "fixed", "hyperparameters": v} for k, v in fixed.items()}
+    priors |= {f"mflux_{n}": {"distribution": "normal", "hyperparameters": [0.0, 0.1]} for n in ("SOSS1", "SOSS2")}
+    data = juliet.load(priors=priors, lcfilename=str(tmp_path / "white" / "lc.dat"), out_folder=str(tmp_path / "fit"))
+    assert sorted(data.inames_lc) == ["SOSS1", "SOSS2"]
+    np.testing.assert_allclose(data.times_lc["SOSS1"], one.time + MJD_OFFSET, rtol=0, atol=1e-9)
+
+
 def test_the_observatorys_models_read_x1dints(finished, tmp_path):
     datamodels = pytest.importorskip("stdatamodels.jwst.datamodels")
     (path,) = tsoar.export(finished, "x1dints", out=tmp_path)

@@ -28,13 +28,15 @@ JOURNALS = {
     "Nature": r"\nat",
 }
 """the field's macros (AASTeX); others are written out"""
-PLANETS = {
-    "WASP-43 b": ("ivshina2022", "bell2024"),
-    "WASP-39 b": ("feinstein2023",),
-    "WASP-18 b": ("deline2025",),
-    "TRAPPIST-1 b": ("agol2021",),
+SHAPE = ("a_over_r", "inclination")
+PLANETS: dict[str, dict[str, tuple[str, ...]]] = {
+    "WASP-43 b": {"ivshina2022": ("period",), "bell2024": SHAPE},
+    "WASP-39 b": {"feinstein2023": ("period", *SHAPE)},
+    "WASP-18 b": {"deline2025": ("period", *SHAPE)},
+    "TRAPPIST-1 b": {"agol2021": ("period", *SHAPE)},
 }
-"""where the orbits of the table of planets come from (`tsoar.fitting.planets`)"""
+"""which numbers of an orbit in the table of planets (`tsoar.fitting.planets`) come from where"""
+WORDS = {"period": "period", "a_over_r": "a/R*", "inclination": "inclination"}
 PACKAGES = ("numpy", "scipy", "numba", "astropy", "xarray", "matplotlib")
 FIELD = {"two_point_file": "jump detection", "ols_file": "ramp fitting"}
 """methods that repeat the field's pipeline to the bit"""
@@ -158,15 +160,17 @@ def fit_papers(fit: dict[str, Any]) -> list[tuple[str, str]]:
         out.append(("kipping2013", "limb darkening fitted as q1, q2"))
     if "posterior" in fit:
         out.append(("speagle2020", "posterior by nested sampling (dynesty)"))
-    if fit.get("source") and not given_orbit(fit):
-        out += [(key, f"the orbit of {fit['planet']}") for key in PLANETS.get(str(fit.get("planet")), ())]
+    taken = from_table(fit)
+    for key, numbers in PLANETS.get(str(fit.get("planet")), {}).items():
+        if used := [WORDS[name] for name in numbers if name in taken]:
+            out.append((key, f"{', '.join(used)} of {fit['planet']}"))
     return out
 
 
-def given_orbit(fit: dict[str, Any]) -> bool:
-    """Whether period, a/R* and inclination were all given, so that nothing comes from the table of planets."""
+def from_table(fit: dict[str, Any]) -> set[str]:
+    """What of the orbit was not given, so that it comes from the table of planets."""
     settings = fit.get("settings", {})
-    return all(settings.get(name) is not None for name in ("period", "a_over_r", "inclination"))
+    return {name for name in WORDS if fit.get("source") and settings.get(name) is None}
 
 
 def software(record: dict[str, Any], fit: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -189,8 +193,10 @@ def what_step(method: str) -> str:
 
 
 def observatory(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Reference files that are the observatory's, not a simulator's."""
-    return [r for r in record.get("references", []) if "SIMUL" not in str(r.get("pedigree", "")).upper()]
+    """Reference files that are the observatory's, not a simulator's (ours signs its own)."""
+    files = record.get("references", [])
+    made = [r for r in files if "SIMUL" in str(r.get("pedigree", "")).upper() or str(r.get("author", "")).startswith("tsoar")]
+    return [r for r in files if r not in made]
 
 
 def notes(record: dict[str, Any], fit: dict[str, Any] | None) -> list[str]:
@@ -200,7 +206,7 @@ def notes(record: dict[str, Any], fit: dict[str, Any] | None) -> list[str]:
     if files:
         simulated = "" if observatory(record) else " (of a simulation)"
         out.append(f"reference files{simulated}: {', '.join(files)}")
-    if fit and fit.get("source") and not given_orbit(fit):
+    if fit and from_table(fit):
         out.append(f"orbit of {fit.get('planet')}: {fit['source']}")
     out.append(f"settings {record.get('settings', 'unknown')}, in run.json")
     return out

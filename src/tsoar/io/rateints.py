@@ -360,10 +360,12 @@ def write_x1dints(path: Path, exposure: Exposure, spectra: xr.Dataset) -> None:
 
 
 def joined_times(exposure: Exposure) -> NDArray[Any] | None:
-    """INT_TIMES of all segments as one table; None where a segment has none."""
+    """INT_TIMES of all segments as one table; None where a segment has none, or one of other integrations."""
     tables = [int_times(exposure, k) for k in range(len(exposure.segments))] if exposure.arrays is None else [None]
     rows = [np.asarray(t.data) for t in tables if t is not None]
-    return None if len(rows) < len(tables) or any(r.dtype != rows[0].dtype for r in rows) else np.concatenate(rows)
+    if len(rows) < len(tables) or any(r.dtype != rows[0].dtype for r in rows):
+        return None
+    return np.concatenate(rows) if sum(r.size for r in rows) == exposure.n_integrations else None
 
 
 def x1d_table(exposure: Exposure, spectra: xr.Dataset, order: int, times: NDArray[Any] | None) -> fits.BinTableHDU:
@@ -385,7 +387,7 @@ def x1d_table(exposure: Exposure, spectra: xr.Dataset, order: int, times: NDArra
     if "radius" in spectra.attrs:
         table["NPIXELS"] = 2 * float(spectra.attrs["radius"]) + 1
     table["TDB-MID"] = spectra["time"].values
-    if times is not None and len(times) == n:
+    if times is not None:
         for name, theirs in TIMES.items():
             if theirs in (times.dtype.names or ()):
                 table[name] = times[theirs]
