@@ -9,7 +9,7 @@ import pytest
 import tsoar
 from tests.ecosystem.conftest import record
 from tsoar.config import load, to_dict
-from tsoar.ecosystem.citing import references
+from tsoar.ecosystem.citing import Citation, references
 from tsoar.errors import InputError
 from tsoar.fitting.planets import known_planets
 
@@ -86,6 +86,17 @@ def test_simulated_references_are_not_the_observatorys(tmp_path):
     for made in ({"pedigree": "SIMULATION"}, {"pedigree": "DUMMY", "author": "tsoar 0.1.0"}):
         _, software, found = keys(tmp_path, references=[{"file": "mask.fits"} | made])
         assert "crds" not in software and "of a simulation" in found.text()
+
+
+def test_brief_names(tmp_path):
+    _, _, found = keys(tmp_path)
+    assert found.brief().startswith(
+        "Albert et al. 2023, Doyon et al. 2023, Baines et al. 2023, Brandt 2024, Kovács et al. 2002"
+    )
+    made = {k: Citation(k, "", f).brief() for k, f in references().items()}
+    assert made["anderson2011"] == "Anderson & Gordon 2011" and made["agol2021"] == "Agol et al. 2021"
+    assert made["fixsen2000"] == "Fixsen et al. 2000" and made["xarray"] == "Hoyer & Hamman 2017"
+    assert made["horne1986"] == "Horne 1986" and made["astropy"] == "Astropy Collaboration et al. 2022"
 
 
 def test_bibtex_is_well_formed(tmp_path):

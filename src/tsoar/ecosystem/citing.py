@@ -5,6 +5,7 @@ References stand in references.toml, one table each; here is only what calls for
 
 from __future__ import annotations
 
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterable
@@ -57,6 +58,14 @@ class Citation:
         year = f" ({f['year']})" if "year" in f else ""
         return " ".join(part for part in (f"{f['short']}{year}. {f['title']}.", f"{where}." if where else "", link(f)) if part)
 
+    def brief(self) -> str:
+        """As in running text: authors and year."""
+        authors = re.sub(r"\(.*\)|[{}]", "", self.fields["short"]).split(", ")
+        surnames = [a.removeprefix("& ") for a in authors if not re.fullmatch(r"(&? ?([A-Z]\.[ -]?)+)|&? ?et al\.", a)]
+        many = len(surnames) > 2 or "et al." in self.fields["short"]
+        who = f"{surnames[0]} et al." if many else " & ".join(surnames)
+        return f"{who} {self.fields['year']}" if "year" in self.fields else who
+
     def bibtex(self) -> str:
         """A BibTeX entry."""
         f = self.fields
@@ -95,6 +104,10 @@ class Citations:
         if self.notes:
             parts.append("\n".join(["To be named besides", *(wrapped(n, "") for n in self.notes)]))
         return "\n\n".join(parts)
+
+    def brief(self) -> str:
+        """The papers in one line."""
+        return ", ".join(dict.fromkeys(c.brief() for c in self.papers))
 
     def bibtex(self) -> str:
         """As BibTeX, with what has no entry as comments."""
