@@ -29,7 +29,11 @@ def write(observed: Observed, out: Path, binned: bool = False) -> list[Path]:
         Unless orders 1 and 2 are both there: the reader counts extensions.
     """
     if tuple(o.number for o in observed.orders) != ORDERS:
-        raise ConfigError("exotedrf: its files hold orders 1 and 2 by position; leave --order out")
+        got = " and ".join(str(o.number) for o in observed.orders)
+        raise ConfigError(
+            f"exotedrf: its files hold orders 1 and 2 by position, here is order {got}; leave --order out, or, where order 2 "
+            "has no light (SUBSTRIP96), choose another program"
+        )
     header = fits.Header()
     header["TARGET"] = observed.target or observed.name
     header["CONTENTS"] = "Binned stellar spectra" if binned else "Full resolution stellar spectra"

@@ -336,13 +336,13 @@ TIMES = {"MJD-BEG": "int_start_MJD_UTC", "MJD-AVG": "int_mid_MJD_UTC", "MJD-END"
 }
 
 
-def write_x1dints(path: Path, exposure: Exposure, spectra: xr.Dataset) -> None:
+def write_x1dints(path: Path, exposure: Exposure, spectra: xr.Dataset, notes: dict[str, str] | None = None) -> None:
     """Spectra as `jwst` 3 writes them: one EXTRACT1D table per order, one row per integration, then INT_TIMES.
 
     What tsoar does not know by this name (variances by source, surface brightness, sky) is NaN; DQ is DO_NOT_USE where a
     column is not valid. NPIXELS is the height of the box.
     """
-    primary = primary_header(exposure, 0, path.name, "TSOMultiSpecModel", {})
+    primary = primary_header(exposure, 0, path.name, "TSOMultiSpecModel", notes or {})
     for key in ("EXSEGNUM", "EXSEGTOT"):
         primary.remove(key, ignore_missing=True)
     primary["INTSTART"], primary["INTEND"] = 1, spectra.sizes["integration"]
