@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tsoar.blocks import Slopes as Slopes
     from tsoar.config import Config as Config
     from tsoar.config import load as load_config
+    from tsoar.ecosystem.citing import cite as cite
+    from tsoar.ecosystem.exporting import export as export
     from tsoar.errors import TsoarError as TsoarError
     from tsoar.explorer.opening import explore as explore
     from tsoar.io.exposure import from_array as from_array
@@ -49,8 +51,10 @@ _WHERE = {
     "Slopes": ("tsoar.blocks", "Slopes"),
     "TsoarError": ("tsoar.errors", "TsoarError"),
     "budget": ("tsoar.proof.budget", "budget"),
+    "cite": ("tsoar.ecosystem.citing", "cite"),
     "detector": ("tsoar.detector", ""),
     "explore": ("tsoar.explorer.opening", "explore"),
+    "export": ("tsoar.ecosystem.exporting", "export"),
     "flags": ("tsoar.flags", ""),
     "fit": ("tsoar.reduce.fit", "fit"),
     "from_array": ("tsoar.io.exposure", "from_array"),
@@ -80,8 +84,10 @@ __all__ = [
     "TsoarError",
     "__version__",
     "budget",
+    "cite",
     "detector",
     "explore",
+    "export",
     "fit",
     "flags",
     "from_array",

@@ -283,7 +283,8 @@ def test_a_full_disk_leaves_nothing_half_written(tiny, tmp_path, monkeypatch, qu
 def test_x1dints_has_a_table_per_order(tiny, tmp_path, quick):
     result = tsoar.run(*opened(tiny), out=tmp_path, save=("x1dints",), products="spectra")
     with fits.open(next(tmp_path.glob("*_x1dints.fits"))) as hdus:
-        assert [h.header["SPORDER"] for h in hdus[1:]] == [1, 2, 3]
+        assert [h.header["SPORDER"] for h in hdus if h.name == "EXTRACT1D"] == [1, 2, 3]
+        assert hdus[0].header["S_JUMP"] == "COMPLETE" and hdus[0].header["R_GAIN"] == "file_gain.fits"
         assert len(hdus[1].data) == 12
         np.testing.assert_allclose(hdus[1].data["FLUX"][0, 500], result.spectra.flux.sel(order=1)[0, 500])
 

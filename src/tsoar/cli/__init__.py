@@ -3,10 +3,10 @@
 Heavy imports stay inside the commands: ``tsoar --help`` answers at once.
 """
 
-from tsoar.cli import exploring, fitting, inspecting, proving, reduction, simulation, studies
+from tsoar.cli import exploring, exporting, fitting, inspecting, proving, reduction, simulation, studies
 from tsoar.cli.group import cli
 
-__all__ = ["cli", "exploring", "fitting", "inspecting", "main", "proving", "reduction", "simulation", "studies"]
+__all__ = ["cli", "exploring", "exporting", "fitting", "inspecting", "main", "proving", "reduction", "simulation", "studies"]
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from astropy.io import fits
-from astropy.table import Table
 from numpy.typing import NDArray
 
+from tsoar import flags
 from tsoar.errors import OutputError
 from tsoar.io import names
 from tsoar.io.datasets import allocate, atomic, trouble
@@ -299,26 +299,101 @@ def write_rate(
     writer.close()
 
 
-def write_x1dints(path: Path, exposure: Exposure, spectra: xr.Dataset) -> None:
-    """Spectra as `jwst` 3 writes them: one EXTRACT1D table per order, one row per integration."""
+X1D_COLUMNS = {
+    "INT_NUM": ("i4", ""),
+    "WAVELENGTH": ("f8", "um"),
+    "FLUX": ("f8", "DN/s"),
+    "FLUX_ERROR": ("f8", "DN/s"),
+    "FLUX_VAR_POISSON": ("f8", "DN2 / s2"),
+    "FLUX_VAR_RNOISE": ("f8", "DN2 / s2"),
+    "FLUX_VAR_FLAT": ("f8", "DN2 / s2"),
+    "SURF_BRIGHT": ("f8", ""),
+    "SB_ERROR": ("f8", ""),
+    "SB_VAR_POISSON": ("f8", ""),
+    "SB_VAR_RNOISE": ("f8", ""),
+    "SB_VAR_FLAT": ("f8", ""),
+    "DQ": ("u4", ""),
+    "BACKGROUND": ("f8", "DN/s"),
+    "BKGD_ERROR": ("f8", "DN/s"),
+    "BKGD_VAR_POISSON": ("f8", "DN2 / s2"),
+    "BKGD_VAR_RNOISE": ("f8", "DN2 / s2"),
+    "BKGD_VAR_FLAT": ("f8", "DN2 / s2"),
+    "NPIXELS": ("f8", ""),
+    "N_ALONGDISP": ("u4", ""),
+    "SEGMENT": ("i4", ""),
+    "MJD-BEG": ("f8", "d"),
+    "MJD-AVG": ("f8", "d"),
+    "MJD-END": ("f8", "d"),
+    "TDB-BEG": ("f8", "d"),
+    "TDB-MID": ("f8", "d"),
+    "TDB-END": ("f8", "d"),
+}
+"""Columns of EXTRACT1D in time series, in their order (stdatamodels 6.0, tso_spectable.schema): all have to be there."""
+PER_INTEGRATION = ("INT_NUM", "N_ALONGDISP", "SEGMENT", "MJD-BEG", "MJD-AVG", "MJD-END", "TDB-BEG", "TDB-MID", "TDB-END")
+TIMES = {"MJD-BEG": "int_start_MJD_UTC", "MJD-AVG": "int_mid_MJD_UTC", "MJD-END": "int_end_MJD_UTC"} | {
+    "TDB-BEG": "int_start_BJD_TDB",
+    "TDB-END": "int_end_BJD_TDB",
+}
+
+
+def write_x1dints(path: Path, exposure: Exposure, spectra: xr.Dataset, notes: dict[str, str] | None = None) -> None:
+    """Spectra as `jwst` 3 writes them: one EXTRACT1D table per order, one row per integration, then INT_TIMES.
+
+    What tsoar does not know by this name (variances by source, surface brightness, sky) is NaN; DQ is DO_NOT_USE where a
+    column is not valid. NPIXELS is the height of the box.
+    """
+    primary = primary_header(exposure, 0, path.name, "TSOMultiSpecModel", notes or {})
+    for key in ("EXSEGNUM", "EXSEGTOT"):
+        primary.remove(key, ignore_missing=True)
+    primary["INTSTART"], primary["INTEND"] = 1, spectra.sizes["integration"]
+    times = joined_times(exposure)
+    with atomic(path) as part:
+        fits.PrimaryHDU(header=primary).writeto(part, overwrite=True, output_verify="silentfix")
+        with open(part, "ab") as file:  # an order at a time: all three of a long exposure would be a gigabyte
+            for k, order in enumerate(spectra["order"].values):
+                hdu = x1d_table(exposure, spectra, int(order), times)
+                hdu.ver = k + 1  # by it the data models tell the tables apart
+                file.write(hdu_bytes(hdu))
+            if times is not None:
+                file.write(hdu_bytes(fits.BinTableHDU(times, name="INT_TIMES")))
+            file.write(asdf_extension())
+
+
+def joined_times(exposure: Exposure) -> NDArray[Any] | None:
+    """INT_TIMES of all segments as one table; None where a segment has none, or one of other integrations."""
+    tables = [int_times(exposure, k) for k in range(len(exposure.segments))] if exposure.arrays is None else [None]
+    rows = [np.asarray(t.data) for t in tables if t is not None]
+    if len(rows) < len(tables) or any(r.dtype != rows[0].dtype for r in rows):
+        return None
+    return np.concatenate(rows) if sum(r.size for r in rows) == exposure.n_integrations else None
+
+
+def x1d_table(exposure: Exposure, spectra: xr.Dataset, order: int, times: NDArray[Any] | None) -> fits.BinTableHDU:
+    """EXTRACT1D of one order."""
     n, nx = spectra.sizes["integration"], spectra.sizes["column"]
-    hdus = [fits.PrimaryHDU(header=primary_header(exposure, 0, path.name, "TSOMultiSpecModel", {}))]
-    time = spectra["time"].values
-    for order in spectra["order"].values:
-        part = spectra.sel(order=order)
-        wavelength = np.broadcast_to(part["wavelength"].values, (n, nx))
-        valid = part["valid"].values.astype(bool)
-        table = Table()
-        table["INT_NUM"] = np.arange(1, n + 1, dtype=np.int32)
-        table["TDB-MID"] = time
-        table["WAVELENGTH"] = wavelength
-        table["FLUX"] = np.where(valid, part["flux"].values, np.nan).astype(np.float64)
-        table["FLUX_ERROR"] = np.where(valid, part["flux_err"].values, np.nan).astype(np.float64)
-        table["DQ"] = np.where(valid, 0, 1).astype(np.int32)
-        hdu = fits.BinTableHDU(table, name="EXTRACT1D")
-        hdu.header["SPORDER"] = int(order)
-        for k, unit in ((2, "d"), (3, "um"), (4, "DN/s"), (5, "DN/s")):
-            hdu.header[f"TUNIT{k}"] = unit
-        hdus.append(hdu)
-    with atomic(path) as part_path:
-        fits.HDUList(hdus).writeto(part_path, overwrite=True)
+    part = spectra.sel(order=order)
+    valid = part["valid"].values.astype(bool)
+    fields = [(k, t) if k in PER_INTEGRATION else (k, t, (nx,)) for k, (t, _) in X1D_COLUMNS.items()]
+    table = np.zeros(n, np.dtype(fields))
+    for name, (kind, _) in X1D_COLUMNS.items():
+        if kind == "f8":
+            table[name] = np.nan
+    table["INT_NUM"], table["N_ALONGDISP"] = np.arange(1, n + 1), nx
+    table["SEGMENT"] = np.repeat([s.number for s in exposure.segments], [s.n for s in exposure.segments])
+    table["WAVELENGTH"] = part["wavelength"].values
+    table["FLUX"] = np.where(valid, part["flux"].values, np.nan)
+    table["FLUX_ERROR"] = np.where(valid, part["flux_err"].values, np.nan)
+    table["DQ"] = np.where(valid, 0, flags.DO_NOT_USE)
+    if "radius" in spectra.attrs:
+        table["NPIXELS"] = 2 * float(spectra.attrs["radius"]) + 1
+    table["TDB-MID"] = spectra["time"].values
+    if times is not None:
+        for name, theirs in TIMES.items():
+            if theirs in (times.dtype.names or ()):
+                table[name] = times[theirs]
+    hdu = fits.BinTableHDU(table, name="EXTRACT1D")
+    hdu.header["SPORDER"] = order
+    for k, (_, unit) in enumerate(X1D_COLUMNS.values()):
+        if unit:
+            hdu.header[f"TUNIT{k + 1}"] = unit
+    return hdu

@@ -233,6 +233,7 @@ CAPTIONS = {
         "(without 1/f), and scatter over claimed error (sensitivity: 1 where errors hold). Middle: white light of order 1 "
         "minus that of the reference; what sits in the event's band changes the depth. Bottom: the spectrum minus the "
         "reference's; inside the band a change is smaller than the error of a spectrum."
+    ),
     "budget": (
         "Where the scatter outside the event comes from, by wavelength: variance of the light curves over that of photon and "
         "read noise (running medians). Photon, read and 1/f noise inside columns, as noise model and star-free "

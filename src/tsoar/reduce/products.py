@@ -100,7 +100,8 @@ def write_all(
     if rate is not None:
         rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), number=None, **rate)
     if "x1dints" in options["save"]:
-        rateints.write_x1dints(out / f"{exposure.stem}_nis_x1dints.fits", exposure, spectra)
+        notes_x1d = header_keywords(plan, references)
+        rateints.write_x1dints(out / f"{exposure.stem}_nis_x1dints.fits", exposure, spectra, notes_x1d)
     looks = look(plan, recipe, spectra, options["baseline"], exposure.readout.n_groups)
     if looks.curves is not None:
         datasets.write_dataset(looks.curves.assign_attrs(settings=digest), out / "lightcurves.nc")

@@ -27,6 +27,7 @@ from tsoar.blocks import Deep
 from tsoar.config import Config, load
 from tsoar.detector.field_fit import Sums
 from tsoar.detector.ramp_fit import noise_model
+from tsoar.ecosystem.citing import cite
 from tsoar.errors import ConfigError, OutputError
 from tsoar.io import datasets, rateints
 from tsoar.io.exposure import Exposure, open_exposure
@@ -99,6 +100,8 @@ class Result:
             if n["value"] is not None:
                 lines.append(f"{name}: {n['value']:.4g} {n['unit']}  ({n['criterion']}: {n['verdict']})".replace("  (: ", " ("))
         lines += [f"note: {text}" for text in self.diagnostics["notes"]]
+        if (self.out / "run.json").exists():
+            lines.append(f"to cite: {cite(self.out).brief()} (in full: tsoar cite {self.out})")
         return [*lines, f"report: {self.out / 'report.html'}"]
 
 

@@ -1,6 +1,6 @@
 """Wavelength of every column for orders 1, 2, 3 at the exposure's pupil-wheel angle (row C1).
 
-Orders 1 and 2: polynomials of PASTASOSS (Baines et al. 2023, arXiv 2311.07769; spacetelescope/pastasoss 1.2,
+Orders 1 and 2: polynomials of PASTASOSS (Baines et al. 2023, arXiv 2311.07771; spacetelescope/pastasoss 1.2,
 ``jwst_niriss_gr700xd_wavelength_model_order1.json`` and ``..._order2_002.json``, BSD-3). Order 3: the table of traces,
 good to 0.5 px; its change with the angle is not known, so there is none (0.3 to 0.5 px for 0.05 deg in the other orders).
 Monochromatic lines are taken as vertical (the TILT of the spectrace reference is 0).
