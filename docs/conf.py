@@ -26,7 +26,7 @@ exclude_patterns = [
     "parity.md",
     "study.md",
 ]
-nitpicky = False
+default_role = "literal"  # `name` in docstrings
 
 html_theme = "pydata_sphinx_theme"
 html_title = "tsoar"
@@ -85,10 +85,11 @@ def under_a_heading(text, was, now):
 
 
 def plain_prose(app, what, name, obj, options, lines):
-    """Docstrings are prose with numpydoc's sections: bars are absolute values, not substitutions; `name` is code."""
+    """Docstrings are prose with numpydoc's sections: bars are absolute values, and a literal may be followed by anything."""
     for k, line in enumerate(lines):
         parts = re.split(r"(``.+?``)", line)
-        lines[k] = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
+        line = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
+        lines[k] = re.sub(r"(``[^`]+``)(?=[^\s\W]|[²])", r"\1\\ ", line)
 
 
 def inline_math(self, node):
