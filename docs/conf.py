@@ -34,11 +34,15 @@ html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
+    "header_links_before_dropdown": 8,
     "show_toc_level": 2,
     "footer_start": [],
     "footer_end": [],
     "article_header_end": [],
 }
+html_sidebars = {page: [] for page in ("index", "quickstart", "tour", "example", "settings", "api", "architecture")}
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 
@@ -100,7 +104,7 @@ def inline_math(self, node):
 
 def block_math(self, node):
     """The same for a formula of its own."""
-    self.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    self.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise nodes.SkipNode
 
 
