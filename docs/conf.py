@@ -94,6 +94,14 @@ def plain_prose(app, what, name, obj, options, lines):
         parts = re.split(r"(``.+?``)", line)
         line = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
         lines[k] = re.sub(r"(``[^`]+``)(?=[^\s\W]|[²])", r"\1\\ ", line)
+    if what == "module":  # what is set in from the text is code or a formula
+        starts = [k for k in range(1, len(lines)) if lines[k].startswith("    ") and not lines[k - 1].strip()]
+        for k in reversed([k for k in starts if not _last_text(lines[:k]).startswith("    ")]):
+            lines[k:k] = ["::", ""]
+
+
+def _last_text(lines):
+    return next((line for line in reversed(lines) if line.strip()), "")
 
 
 def inline_math(self, node):
