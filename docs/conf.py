@@ -74,7 +74,9 @@ class Measured(SphinxDirective):
         if not file.exists():
             return [nodes.note("", nodes.paragraph("", f"Not measured in this copy. {' '.join(self.content)}"))]
         here = Path(self.env.doc2path(self.env.docname)).parent
-        return self.parse_text_to_nodes(under_a_heading(file.read_text("utf-8"), file.parent, here), allow_section_headings=True)
+        return self.parse_text_to_nodes(
+            under_a_heading(file.read_text("utf-8"), file.parent, here), allow_section_headings=True
+        )
 
 
 def under_a_heading(text, was, now):

@@ -17,11 +17,11 @@ from tsoar.sim import scenario
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-WRITTEN = {"extraction.md", "parity.md", "study.md"}
+WRITTEN = {DOCS / name for name in ("extraction.md", "parity.md", "study.md")}
 """by programs, and shown inside other pages"""
 BESIDE = {"study", "budget", "inject", "export", "cite"}
 """commands whose pages may be here before they are"""
-PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts and p.name not in WRITTEN | {"index.md"})
+PAGES = sorted(p for p in DOCS.rglob("*.md") if p.relative_to(DOCS).parts[0] != "_build" and p not in WRITTEN)
 
 
 def blocks(page, language):
