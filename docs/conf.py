@@ -93,9 +93,10 @@ def under_a_heading(text, was, now):
 def plain_prose(app, what, name, obj, options, lines):
     """Docstrings are prose with numpydoc's sections: bars are absolute values, and a literal may be followed by anything."""
     for k, line in enumerate(lines):
-        parts = re.split(r"(``.+?``)", line)
-        line = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
-        lines[k] = re.sub(r"(``[^`]+``)(?=[^\s\W]|[²])", r"\1\\ ", line)
+        pieces = re.split(r"(``.+?``)", line)  # literals are the odd ones
+        pieces[::2] = [text.replace("|", r"\|") for text in pieces[::2]]
+        pieces[2::2] = [rf"\ {text}" if text[:1].isalnum() else text for text in pieces[2::2]]
+        lines[k] = "".join(pieces)
     if what == "module":  # what is set in from the text is code or a formula
         starts = [k for k in range(1, len(lines)) if lines[k].startswith("    ") and not lines[k - 1].strip()]
         for k in reversed([k for k in starts if not _last_text(lines[:k]).startswith("    ")]):
