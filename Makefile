@@ -25,7 +25,7 @@ test: $(STAMP)
 	.venv/bin/python -m pytest -m "not slow"
 
 slow: $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity --group extras --group browser --group export
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --all-groups
 	.venv/bin/python -m pytest -m slow
 
 # the site: docs/_build/html/index.html
