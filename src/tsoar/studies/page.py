@@ -14,7 +14,8 @@ from astropy.table import Table
 from tsoar import plots
 from tsoar.config import keys
 from tsoar.io.datasets import write_text
-from tsoar.report.page import STYLE, fact_table, figure_block, png
+from tsoar.report.page import fact_table, figure_block, png
+from tsoar.report.style import STYLE
 from tsoar.studies.answers import Answer, depth_counts, measured
 from tsoar.studies.grid import Grid, Part
 from tsoar.studies.table import COLUMNS
