@@ -5,7 +5,6 @@ Pure functions on arrays; `tsoar.reduce.survey` feeds them.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +49,14 @@ def sample_of(n: int, wanted: int) -> NDArray[np.int64]:
     return np.floor((np.arange(wanted) + 0.5) * n / wanted).astype(np.int64)
 
 
+def median_of_some(values: F32) -> F32:
+    """Median over the first axis of what is not NaN; NaN where nothing is, as is expected where many pixels are unusable."""
+    nothing = np.isnan(values).all(axis=0)
+    median: F32 = np.nanmedian(np.where(nothing, np.float32(0), values) if nothing.any() else values, axis=0)
+    median[nothing] = np.nan
+    return median
+
+
 def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) -> tuple[NDArray[np.bool_], F32]:
     """Pixels of the deep image (y, x) that do not fit their neighbours in the row, and the image repaired.
 
@@ -60,11 +67,8 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     near = np.stack([np.roll(holes, s, axis=1) for s in (-4, -3, -2, -1, 1, 2, 3, 4)])
     near[0, :, -4:] = near[1, :, -3:] = near[2, :, -2:] = near[3, :, -1:] = np.nan
     near[4, :, :1] = near[5, :, :2] = near[6, :, :3] = near[7, :, :4] = np.nan
-    with warnings.catch_warnings():  # all-NaN slices are expected where many pixels are unusable
-        warnings.simplefilter("ignore", RuntimeWarning)
-        middle = np.nanmedian(near[2:6], axis=0)
-        wide = np.nanmedian(near, axis=0)
-        expected = np.where(np.isfinite(middle), middle, wide)
+    middle = median_of_some(near[2:6])
+    expected = np.where(np.isfinite(middle), middle, median_of_some(near))
     away = np.abs(image - expected)
     # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light
     local = median_filter(np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), size=(5, 9))
