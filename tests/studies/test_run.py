@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import tsoar
 from tsoar.cli import cli
 from tsoar.errors import ConfigError, TsoarError
+from tsoar.reduce import run as reduce
 from tsoar.studies import engine, run
 
 TREE = {
@@ -28,7 +29,23 @@ def opened(tiny):
 
 
 @pytest.fixture(scope="module")
-def done(tiny, tmp_path_factory):
+def one_survey():
+    """Surveys once: all settings here share theirs."""
+    known = []
+
+    def survey(*args):
+        if not known:
+            known.append(real(*args))
+        return known[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        real = reduce.survey
+        patch.setattr(reduce, "survey", survey)
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(tiny, tmp_path_factory, one_survey):
     return tsoar.study(*opened(tiny), TREE, out=tmp_path_factory.mktemp("study"))
 
 
