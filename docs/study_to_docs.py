@@ -21,11 +21,12 @@ HEAD = """# The tutorial's exercises, answered
 
 `tsoar study demo/exposure --refs demo/exposure/refs --truth demo/exposure/truth.nc --study tutorial --out demo/study` reduces
 the demo's exposure ({integrations} integrations of {groups} groups) with {n} settings. What settings share is computed
-once, and every number is the one that a run of its own would give. Sentences and tables below are made by a program from the study's numbers.
+once, and every number is the one that a run of its own would give. Sentences and tables below are made by a program
+from the study's numbers.
 
 Noise is the scatter of the spectrum's bins (resolving power {resolution:g}) outside the transit over that of the
-reference, the default settings. Changes of depth are measured on differences of light curves, in which the photons that both settings see cancel;
-"more than chance" is three errors.
+reference, the default settings. Changes of depth are measured on differences of light curves, in which the photons
+that both settings see cancel; "more than chance" is three errors.
 """
 
 

@@ -72,12 +72,12 @@ def test_the_budget_of_an_exposure(tmp_path):
     run = tsoar.run(tsoar.open(t.uncal), tsoar.references(t.refs), out=tmp_path / "run", products="spectra")
     found = budget(run, steps=("one_over_f", "jump", "refpix", "clean"), figures=False)
     total = dict(zip(found.data["setting"].values, found.data["total"].values[:, 0], strict=True))
-    assert total["all steps"] == pytest.approx(1.0, abs=0.1)
+    assert abs(float(found.data["excess"][0, 0])) < 5 * float(found.data["excess_err"][0, 0])
     assert total["without one_over_f"] > 1.1 * total["all steps"]
     assert total["without refpix"] == pytest.approx(total["all steps"], abs=0.03)
     assert total["without clean"] == pytest.approx(total["all steps"], abs=0.03)
     mean = dict(zip(found.data["setting"].values, found.data["mean"].values[:, 0], strict=True))
-    assert mean["without jump"] > 1.2 * mean["all steps"]
+    assert mean["without jump"] > 1.03 * mean["all steps"]
     alone = budget(run, steps=(), figures=False)  # the run's own folder tells the same
     np.testing.assert_allclose(alone.data["total"].values[0], found.data["total"].values[0], rtol=1e-4)
     moved = tmp_path / "x" / "elsewhere"

@@ -219,9 +219,11 @@ def injection_drift(table: Table) -> Figure:
         if order == np.asarray(table["order"])[0]:
             top.plot(i, 1e3 * put, color=DARK, linewidth=1.1, label="put in")
     below.axhline(0, color=DARK, linewidth=0.9)
-    for ax in (top, below):
+    span = float(np.ptp(below.dataLim.intervaly)) or 1.0
+    below.set_ylim(below.dataLim.y0 - 0.1 * span, below.dataLim.y1 + 0.35 * span)
+    for ax, where in ((top, "lower right"), (below, "upper center")):
         plain(ax)
-        legend(ax, loc="best", ncols=3)
+        legend(ax, loc=where, ncols=3)
     heading(top, "trace motion from its mean, the exposure's own taken off")
     top.set_ylabel("motion [mpx]")
     below.set_ylabel("difference [mpx]")

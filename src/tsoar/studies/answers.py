@@ -367,8 +367,8 @@ def jumps(view: View) -> list[str]:
         rate = [view.value(j, "jumps") / (reads * view.tgroup) for j in (k, k_last)]
         out.append(
             f"That is {rate[0]:.2g} flags per pixel and second at {t:g} sigma and {rate[1]:.2g} at {last:g} sigma; the "
-            f"observatory's calculator expects {HITS:.1e} cosmic rays per pixel and second, so {rate[0] / HITS:.1f} flags a hit if "
-            "they came at that rate (a hit leaves charge in several pixels, and neighbours of large ones are flagged)."
+            f"observatory's calculator expects {HITS:.1e} cosmic rays per pixel and second, so {rate[0] / HITS:.1f} flags a "
+            "hit if they came at that rate (a hit leaves charge in several pixels, and neighbours of large ones are flagged)."
         )
     finite = [(t, k) for t, k in swept if math.isfinite(view.value(k, "noise"))]
     best_t, best = min(finite, key=lambda tk: view.value(tk[1], "noise"))

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
@@ -39,10 +40,10 @@ class Outcome:
     def read(cls, path: Path) -> Outcome | None:
         """What `write` kept; None when it cannot be read."""
         try:
-            with np.load(path) as z:
+            with path.open("rb") as f, np.load(f) as z:
                 arrays = {k: z[k] for k in z.files if k != "numbers"}
                 return cls(arrays, json.loads(str(z["numbers"])))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
 
