@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
 
-.PHONY: setup demo bench test slow lint clean
+.PHONY: setup demo bench test slow lint docs clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml uv.lock
@@ -25,8 +25,13 @@ test: $(STAMP)
 	.venv/bin/python -m pytest -m "not slow"
 
 slow: $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity --group browser
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity --group extras --group browser
 	.venv/bin/python -m pytest -m slow
+
+# the site: docs/_build/html/index.html
+docs: $(STAMP)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group docs
+	.venv/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(STAMP)
 	.venv/bin/ruff format --check src tests benchmarks

@@ -32,14 +32,18 @@ def main(arguments: list[str] | None = None) -> None:
         data.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data) as work:
             wanted = Asked(data, Path(work), asked.quick, asked.long, asked.exotedrf, lambda text: say(f"    {text}"))
-            measure([name for name in PARTS if not asked.parts or name in asked.parts], wanted, asked.out / "results.json")
+            failed = measure(
+                [name for name in PARTS if not asked.parts or name in asked.parts], wanted, asked.out / "results.json"
+            )
     own = asked.out.resolve() == (alone.ROOT / "benchmarks").resolve()
     for path in pages.write(asked.out, readme=own and not asked.quick):
         say(f"written: {path}")
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
-def measure(names: list[str], asked: Asked, path: Path) -> None:
-    """Parts into results.json, each as soon as it is there."""
+def measure(names: list[str], asked: Asked, path: Path) -> list[str]:
+    """Parts into results.json, each as soon as it is there; the names of those that failed."""
     sizes = {"quick": asked.quick, "long": asked.long}
     results = {"machine": machine.machine(), "versions": machine.versions(), "sizes": sizes, "seconds": {}, "parts": {}}
     if path.exists():
@@ -57,6 +61,7 @@ def measure(names: list[str], asked: Asked, path: Path) -> None:
         results["parts"] = {part: results["parts"][part] for part in PARTS if part in results["parts"]}
         path.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     say(f"{sum(results['seconds'][name] for name in names):.0f} s in all")
+    return [name for name in names if results["parts"][name].get("failed")]
 
 
 def say(text: str) -> None:

@@ -109,7 +109,7 @@ def stage_table(part: Results) -> str:
         rows.append(
             [
                 name,
-                "files" if r["files"] else "memory",
+                to(r["files"]),
                 str(r["n"]),
                 str(r["workers"]),
                 *(with_spread(per.get(what), 1e3) for what in ("wall", "cpu", "stream wall")),
@@ -118,15 +118,24 @@ def stage_table(part: Results) -> str:
         )
     header = ("", "slopes to", "integrations", "cores", "ms per integration", "CPU ms", "without survey", "peak MiB")
     text = rows_of(header, rows, 2)
-    for ratio in part["ratios"]:
-        text += "\n" if ratio is part["ratios"][0] else ""
-        one = "CPU, one core" if ratio["what"] == "cpu" else f"wall, {ratio['workers']} cores"
-        text += (
-            f"\n- to {'files' if ratio['files'] else 'memory'}, {ratio['n']} integrations, {one}: tsoar is "
-            f"**{number(ratio['ratio'])} times** faster ({number(ratio['stream_ratio'])} times without its survey) than jwst "
-            f"at its best length, {ratio['best_n']} integrations in a file on {ratio['best_workers']} core(s)"
-        )
-    return text
+    ratios = [
+        [
+            to(r["files"]),
+            str(r["n"]),
+            f"{r['what']}, {r['workers']} core{'s' if r['workers'] > 1 else ''}",
+            f"{r['best_n']} integrations in a file, {r['best_workers']} core{'s' if r['best_workers'] > 1 else ''}",
+            number(r["ratio"]),
+            number(r["stream_ratio"]),
+        ]
+        for r in part["ratios"]
+    ]
+    header = ("slopes to", "integrations", "what", "jwst at its best", "tsoar times faster", "without survey")
+    return f"{text}\n\n{rows_of(header, ratios)}"
+
+
+def to(files: bool) -> str:
+    """Where slopes go."""
+    return "rateints files" if files else "memory"
 
 
 def spectra_table(part: Results) -> str:
@@ -184,8 +193,7 @@ def limit_table(part: Results) -> str:
     disk = part["disk_gb_s"]
     lines.append(f"Disk: write {disk['write']:.2f}, read {disk['read']:.2f} GB/s.")
     rows = [
-        ["files" if r["files"] else "memory", str(r["workers"]), number(r["ms"]), number(r["best_ms"]), f"{r['fraction']:.0%}"]
-        for r in part["rows"]
+        [to(r["files"]), str(r["workers"]), number(r["ms"]), number(r["best_ms"]), f"{r['fraction']:.1%}"] for r in part["rows"]
     ]
     return " ".join(lines) + "\n\n" + rows_of(("slopes to", "cores", "ms per integration", "at best ms", "reached"), rows)
 
@@ -307,11 +315,11 @@ def readme_stage(part: Results, title: str) -> list[list[str]]:
         theirs = find("jwst", ratio["best_n"], ratio["best_workers"])
         rows.append(
             [
-                f"{title}, counts in files to slopes in {'files' if ratio['files'] else 'memory'}, "
+                f"{title}, counts in files to slopes in {to(ratio['files'])}, "
                 f"{ratio['n']} integrations, {ratio['workers']} cores",
                 f"{number(mine)} ms",
                 f"jwst at its best ({ratio['best_n']} integrations in a file): {number(theirs)} ms",
-                f"{number(ratio['ratio'])}",
+                f"{number(ratio['ratio'])} ({number(ratio['stream_ratio'])} without the survey)",
             ]
         )
     return rows
@@ -322,6 +330,8 @@ def readme_stage(part: Results, title: str) -> list[list[str]]:
 
 def figure(results: Results) -> Any:
     """Time per integration, peak memory, and what takes how long, as far as they were measured."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     from tsoar.plots.style import heading, legend, new_figure, plain
 
     parts = {name: part for name, part in results["parts"].items() if "skipped" not in part}
@@ -348,8 +358,16 @@ def figure(results: Results) -> Any:
         memory.plot([r["n"] for r in peaks], [r["peak_mib"] for r in peaks], "o-", color=WHO["tsoar"], label="tsoar, whole job")
     for ax, what in ((time, "wall time per integration [ms]"), (memory, "peak memory [MiB]")):
         if ax.lines:
+            lengths = sorted({float(n) for line in ax.lines for n in line.get_xdata()})
             ax.set_xscale("log")
             ax.set_yscale("log")
+            ax.set_xticks(lengths, [f"{n:g}" for n in lengths])
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            ax.yaxis.set_minor_locator(NullLocator())
+            low, high = ax.get_ylim()
+            ax.set_ylim(low / 1.5, high * 1.5)
         ax.set_xlabel("integrations in the exposure")
         ax.set_ylabel(what)
         plain(ax)

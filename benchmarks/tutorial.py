@@ -148,7 +148,7 @@ def all_of_it(paths: list[str], limit: int | None = None) -> dict[str, Any]:
 
 
 def order_two(image: Any) -> Any:
-    """The image without order 1, so that its light does not pull the centroids: rows below 110 left out."""
+    """The image without order 1, so that its light does not pull the centroids: rows below 78 left out."""
     cut = np.copy(image)
-    cut[:110] = 0
+    cut[:78] = 0
     return cut

@@ -83,8 +83,8 @@ def main(folder: Path) -> None:
         "Written by `docs/measure_extraction.py`: WASP-39 b as `tsoar simulate` makes it, without field stars, 80",
         "integrations of 6 groups.",
         "Bias: depth minus the order's own true depth, averaged over the columns, on an exposure without noise. Flux over own",
-        "light: 1 is a flux that holds the order's light in the box and nothing else. Scatter out of the event, over the photon",
-        "and read-noise limit of the box, and over the claimed error, on an exposure with everything on.",
+        "light: 1 is a flux that holds the order's light in the box and nothing else. Scatter out of the event, over the",
+        "photon and read-noise limit of the box, and over the claimed error, on an exposure with everything on.",
         "",
         "| order | columns | um | bias [ppm]: box | optimal | flux over own light: box | optimal "
         "| scatter over limit: box | optimal | over claimed: box | optimal |",

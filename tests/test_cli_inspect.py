@@ -79,7 +79,18 @@ def test_the_folder_is_named_after_exposure_and_integration(tiny, tmp_path, monk
     assert [p.name for p in tmp_path.iterdir()] == ["jw00001001001_04101_00001_integration0"]
 
 
-def test_a_pixel_off_the_subarray_is_refused(tiny, tmp_path):
-    done = call("inspect", *tiny.uncal, "--refs", tiny.refs, "--pixel", "96,0", "--out", tmp_path)
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (("--pixel", "96,0"), "expected a row of 0 to 95"),
+        (("--sweep", "15"), "expected LOW:HIGH"),
+        (("--dq", "SATURTED"), "did you mean SATURATED"),
+        (("--column", "2048"), "has 0 to 2047"),
+        (("--only-through", "jmup"), "did you mean jump"),
+    ],
+)
+def test_what_is_not_there_is_refused(tiny, tmp_path, asked, answer):
+    done = call("inspect", *tiny.uncal, "--refs", tiny.refs, *asked, "--out", tmp_path)
     assert done.exit_code == 2
-    assert "expected a row of 0 to 95" in done.stderr
+    assert answer in done.stderr
+    assert not list(tmp_path.glob("*.png"))

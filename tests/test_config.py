@@ -90,7 +90,7 @@ def test_a_value_cannot_bring_further_keys_along():
         ("survey.integrations=3.5", "survey.integrations = 3.5: expected a whole number >= 1"),
         ("survey.integrations=true", "expected a whole number >= 1"),
         ("motion.follow=1", "motion.follow = 1: expected true or false"),
-        ("jump.method=twopoint", "expected one of deep, two_point; did you mean two_point?"),
+        ("jump.method=twopoint", "expected one of deep, two_point, two_point_file; did you mean two_point?"),
         ("skip=jump", 'skip = "jump": expected a list of text'),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_run_can_be_taken_as_start(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"config": 3}'])
 def test_a_foreign_json_is_refused(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ConfigError, match=r"expected the run\.json of an earlier run, or one of: tutorial"):
+    with pytest.raises(ConfigError, match=r"expected the run\.json of an earlier run, or one of: jwst, tutorial"):
         load(like=tmp_path / "run.json")
 
 

@@ -118,7 +118,7 @@ def from_dict(tree: Mapping[str, Any]) -> Config:
 
 def presets() -> dict[str, str]:
     """The named configurations that come with the package, as TOML."""
-    files = (resources.files("tsoar") / "presets").iterdir()
+    files = sorted((resources.files("tsoar") / "presets").iterdir(), key=lambda f: f.name)
     return {f.name.removesuffix(".toml"): f.read_text("utf-8") for f in files if f.name.endswith(".toml")}
 
 

@@ -95,8 +95,9 @@ def test_figures_and_views_are_there(opened, tmp_path):
     order = page.evaluate("() => Array.from(document.querySelectorAll('section'), s => s.id)")
     assert order[0] == "summary" and order[-1] == "provenance"
     page.locator("nav a", has_text="White light").click()
-    page.wait_for_timeout(800)
-    assert abs(page.locator("#white_light").bounding_box()["y"]) < 60
+    page.wait_for_function(
+        "() => Math.abs(document.querySelector('#white_light').getBoundingClientRect().y) < 60", timeout=10_000
+    )
 
 
 def test_a_click_on_the_image_shows_that_light_curve(opened, tmp_path):

@@ -89,6 +89,12 @@ def test_what_cannot_be_is_said_on_the_page(page):
     assert not page.trouble.visible
 
 
+def test_a_bug_is_said_on_the_page_too(page, caplog):
+    page.guarded(lambda: {}["no such thing"])
+    assert page.trouble.visible and "this is a bug in tsoar, please report: KeyError" in page.trouble.text
+    assert "page of tsoar explore" in caplog.text
+
+
 def test_colours_follow_values():
     values = np.array([[0.0, 5.0, 10.0, np.nan, 99.0, -9.0]], np.float32)
     assert shades(values, Normalize(0, 10)).tolist() == [[0, 127, SHADES - 1, SHADES, SHADES - 1, 0]]

@@ -47,13 +47,13 @@ def test_only_with_the_token_only_from_here_and_ctrl_c_ends_it():
                 listening = [line.split()[1] for line in f if line.split()[3] == "0A"]
             assert [a for a in listening if a.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
         process.send_signal(signal.SIGINT)
-        said, complaints = process.communicate(timeout=20)
+        said, complaints = process.communicate(timeout=120)
         assert process.returncode == 0
         assert said.strip() == "ended"
         assert complaints == ""
     finally:
         process.kill()
-        process.wait()
+        process.communicate()  # closes the pipes too
 
 
 def test_a_port_that_is_taken_is_said():

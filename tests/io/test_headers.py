@@ -52,5 +52,5 @@ def test_whatever_fails_is_one_line(error, text):
         raise error
     assert f"a.fits: cannot be read as FITS ({text})" in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(ExposureError, match="^ours$"), reading("a.fits", ExposureError):
+    with pytest.raises(ExposureError, match=r"^ours$"), reading("a.fits", ExposureError):
         raise ExposureError("ours")

@@ -26,7 +26,9 @@ class Awkward:
     folder: Path
 
 
-def awkward_exposure(folder: Path, subarray: str, n_int: int = 4, n_groups: int = 6, segments: int = 1, seed: int = 5) -> Awkward:
+def awkward_exposure(
+    folder: Path, subarray: str, n_int: int = 4, n_groups: int = 6, segments: int = 1, seed: int = 5
+) -> Awkward:
     """Simulate, then break things: references with NaN, zeros and flags, counts with zeros, saturation and cosmic rays."""
     values = {
         "exposure.subarray": subarray,

@@ -164,4 +164,6 @@ def same(a, b):
 def ulps(a, b):
     """Largest distance of two float32 arrays in units of the last place."""
     finite = np.isfinite(a) & np.isfinite(b)
-    return float(np.max(np.abs(a[finite] - b[finite]) / np.spacing(np.maximum(np.abs(a[finite]), np.abs(b[finite]))), initial=0))
+    return float(
+        np.max(np.abs(a[finite] - b[finite]) / np.spacing(np.maximum(np.abs(a[finite]), np.abs(b[finite]))), initial=0)
+    )

@@ -1,4 +1,4 @@
-"""The whole detector stage: files of `tsoar run --like jwst` beside those of jwst's Detector1 steps, and what follows takes them."""
+"""The whole detector stage: files of `tsoar run --like jwst` beside those of jwst's Detector1 steps."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_every_file_to_the_last_bit(made, run):
 
 
 def test_rate_of_an_exposure_in_one_file(made, tmp_path):
-    """With a single file the run's rate.fits is the field's rate; the recorded parameters of the archive instead of the code's."""
+    """With a single file the run's rate.fits is the field's rate; here with the parameters recorded for the archive."""
     field.needed()
     exposure, refs = tsoar.open(made.segments[:1], allow_missing=True), tsoar.references(made.references["mask"].parent)
     config = tsoar.load_config(like="jwst", overrides=ARCHIVE_OURS)

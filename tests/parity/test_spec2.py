@@ -1,6 +1,6 @@
-"""What follows in the field's pipeline takes our slope files: data models, assign_wcs, srctype.
+"""What follows in the field's pipeline takes our slope files: data models, assign_wcs, srctype, extract_1d.
 
-extract_1d is not run: it needs three reference files (pastasoss, specprofile, speckernel) that come from the observatory alone.
+With references made up here (`soss_references`), as the observatory's are not at hand.
 """
 
 import numpy as np
@@ -8,13 +8,10 @@ import pytest
 from astropy.io import fits
 
 import tsoar
-from tests.parity import field
+from tests.parity import field, soss_references
 from tests.sim.conftest import SMALL
-from tsoar.blocks import Readout
 from tsoar.io.rateints import segment_path
 from tsoar.sim import scenario, simulate
-from tsoar.soss.subarrays import SUBARRAYS
-from tsoar.soss.wavelength import wavelengths
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -24,7 +21,8 @@ def files(tmp_path_factory):
     """(theirs, ours, folder): rateints of the same exposure."""
     field.needed()
     folder = tmp_path_factory.mktemp("spec2")
-    made = simulate(scenario(values=SMALL | {"exposure.segments": 1}), folder)
+    small = {"exposure.segments": 1, "exposure.subarray": "SUBSTRIP256", "exposure.nints": 2}
+    made = simulate(scenario(values=SMALL | small), folder)
     references = {f.name.split("_")[2]: f for f in made.references.iterdir()}
     exposure = tsoar.open(made.segments)
     tsoar.run(exposure, tsoar.references(made.references), out=folder / "out", config=tsoar.load_config(like="jwst"))
@@ -35,22 +33,6 @@ def files(tmp_path_factory):
     with field.quiet():
         rateints.save(str(folder / "theirs_rateints.fits"))
     return folder / "theirs_rateints.fits", segment_path(exposure, 0, folder / "out" / "rateints"), folder
-
-
-def specwcs(path):
-    """A stand-in for the wavelength reference: one table an order, wavelength by column."""
-    import asdf
-    from astropy.modeling.models import Mapping, Tabular1D
-
-    sub = SUBARRAYS["SUBSTRIP256"]  # where all orders are
-    waves = wavelengths(Readout("SUBSTRIP256", sub.shape, sub.corner, 2, sub.tframe, sub.tframe))
-    tree = {}
-    for order in (1, 2, 3):
-        known = np.flatnonzero(np.isfinite(waves[order - 1]))
-        wave = np.interp(np.arange(2048), known, waves[order - 1][known])
-        tree[order] = Mapping((1,), n_inputs=2) | Tabular1D(np.arange(2048), wave, bounds_error=False, fill_value=np.nan)
-    asdf.AsdfFile(tree).write_to(path)
-    return path
 
 
 def test_same_keywords_where_it_matters(files):
@@ -68,26 +50,37 @@ def test_same_keywords_where_it_matters(files):
         np.testing.assert_array_equal(a["INT_TIMES"].data["int_mid_BJD_TDB"], b["INT_TIMES"].data["int_mid_BJD_TDB"])
 
 
-def test_assign_wcs_and_srctype(files):
-    theirs, ours, folder = files
+def through_spec2(path, references):
+    """assign_wcs, srctype and extract_1d of one slope file: their results."""
     from jwst.assign_wcs import AssignWcsStep
+    from jwst.extract_1d import Extract1dStep
     from jwst.srctype import SourceTypeStep
     from stdatamodels.jwst import datamodels
 
-    reference = str(specwcs(folder / "specwcs.asdf"))
-    results = []
-    with field.quiet():
-        for path in (theirs, ours):
-            with datamodels.open(str(path)) as model:
-                assert type(model).__name__ == "CubeModel"
-                step = AssignWcsStep()
-                for kind in step.reference_file_types:
-                    setattr(step, f"override_{kind}", reference if kind == "specwcs" else "N/A")
-                out = SourceTypeStep().process(step.process(model))
-                assert out.meta.cal_step.assign_wcs == "COMPLETE"
-                assert out.meta.cal_step.srctype == "COMPLETE"
-                results.append((out.meta.wcs.forward_transform(1000.0, 40.0, 1), out.meta.target.source_type, out.data.copy()))
-    (wcs, kind, data), (wcs_ours, kind_ours, data_ours) = results
-    np.testing.assert_array_equal(wcs, wcs_ours)
-    assert 1.5 < wcs[-1] < 2.2 and kind == kind_ours == "POINT"
-    assert field.same(data, data_ours).all()
+    with field.quiet(), datamodels.open(str(path)) as model:
+        assert type(model).__name__ == "CubeModel"
+        wcs, extract = AssignWcsStep(), Extract1dStep()
+        for step in (wcs, extract):
+            for kind in step.reference_file_types:
+                setattr(step, f"override_{kind}", references.get(kind, "N/A"))
+        extract.soss_atoca = False  # a box; the disentangling needs the real profiles
+        cube = SourceTypeStep().process(wcs.process(model))
+        assert cube.meta.cal_step.assign_wcs == cube.meta.cal_step.srctype == "COMPLETE"
+        return cube, extract.process(cube)
+
+
+def test_spec2_takes_our_files(files):
+    theirs, ours, folder = files
+    made = {k: getattr(soss_references, k)(folder / f"{k}.asdf") for k in ("specwcs", "pastasoss")}
+    made |= {k: getattr(soss_references, k)(folder / f"{k}.fits") for k in ("specprofile", "speckernel")}
+    (cube, spectra), (our_cube, our_spectra) = (through_spec2(path, made) for path in (theirs, ours))
+    wave = [c.meta.wcs.forward_transform(1000.0, 40.0, 1)[-1] for c in (cube, our_cube)]
+    assert wave[0] == wave[1] and 1.5 < wave[0] < 2.2
+    assert cube.meta.target.source_type == our_cube.meta.target.source_type == "POINT"
+    assert spectra.meta.cal_step.extract_1d == our_spectra.meta.cal_step.extract_1d == "COMPLETE"
+    assert len(spectra.spec) == len(our_spectra.spec) == 3
+    for a, b in zip(spectra.spec, our_spectra.spec, strict=True):
+        for name in ("WAVELENGTH", "FLUX", "FLUX_ERROR"):
+            assert field.same(a.spec_table[name], b.spec_table[name]).all(), name
+        assert np.nanmedian(a.spec_table["FLUX"]) > 0
+        np.testing.assert_array_equal(a.spec_table["MJD-AVG"], b.spec_table["MJD-AVG"])

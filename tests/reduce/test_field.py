@@ -36,7 +36,10 @@ def test_files_are_the_steps_one_by_one(done):
         ramps = detector.jump_by_file(ramps, gain, readnoise, 4.0, 10.0)
         slopes, image = detector.ramp_fit_by_file(ramps, gain, readnoise)
         folder = result.out / "rateints"
-        with fits.open(segment_path(exposure, number, folder)) as a, fits.open(segment_path(exposure, number, folder, "rate")) as b:
+        with (
+            fits.open(segment_path(exposure, number, folder)) as a,
+            fits.open(segment_path(exposure, number, folder, "rate")) as b,
+        ):
             for name, attribute in PLANES.items():
                 np.testing.assert_array_equal(a[name].data, getattr(slopes, attribute), name)
                 np.testing.assert_array_equal(b[name].data, image[attribute], name)
@@ -69,7 +72,12 @@ def test_resume_takes_over_finished_files(tiny, done, tmp_path, monkeypatch):
     assert not list((tmp_path / "rateints").glob("*seg002*"))
     tsoar.run(exposure, refs, out=tmp_path, config=config, resume=True)
     assert calls == [0, 1, 1]
-    for name in ("rate.fits", "spectra.nc", "diagnostics.json", *(f"rateints/{p.name}" for p in (result.out / "rateints").iterdir())):
+    for name in (
+        "rate.fits",
+        "spectra.nc",
+        "diagnostics.json",
+        *(f"rateints/{p.name}" for p in (result.out / "rateints").iterdir()),
+    ):
         assert (tmp_path / name).read_bytes() == (result.out / name).read_bytes(), name
 
 

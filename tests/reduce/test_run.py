@@ -1,6 +1,7 @@
 """Whole runs on a small exposure: products, the same bytes whatever the workers, resume, every setting, odd starts."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from tsoar import detector, flags
 from tsoar.errors import ConfigError, InputError, OutputError, ReferenceFileError
 from tsoar.io import datasets
 from tsoar.reduce import products
+from tsoar.report.tour import TOUR, stop_of
 
 PRODUCTS = (
     "spectra.nc",
@@ -110,10 +112,28 @@ def test_any_number_of_workers_gives_the_same_bytes(tiny, done, tmp_path):
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_like_a_run_before(tiny, done, tmp_path):
+def test_like_a_run_before(tiny, done, tmp_path, quick):
     config = tsoar.load_config(like=done.out / "run.json")
     again = tsoar.run(*opened(tiny), out=tmp_path / "out", config=config, workers=2, save=("jump", "superbias"))
-    assert contents(again.out) == contents(done.out)
+    first = {name: data for name, data in contents(done.out).items() if not name.startswith(("figures/", "report"))}
+    assert {name: data for name, data in contents(again.out).items() if name != "report.html"} == first
+
+
+def test_the_report_goes_through_all_stops(done):
+    html = (done.out / "report.html").read_text("utf-8")
+    shown = re.findall(r'<section id="(\w+)">', html)
+    assert shown == ["summary", *(stop.anchor for stop in TOUR), "provenance"]
+    assert {name for name in done.diagnostics["numbers"] if not stop_of(name)} == set()
+    drawn = {path.stem for path in (done.out / "figures").iterdir()}
+    assert {"superbias_before_after", "one_over_f_masks", "trace_splines", "outliers", "light_curves"} <= drawn
+    assert len(re.findall(r'<div class="still">', html)) == 3
+    assert html.count('class="view"') == 3
+    # what a page fetches stands in attributes or in style: none of it leaves the page
+    markup = re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    assert markup.count("<img ") == len(drawn)
+    assert not re.search(r'(src|href)="(?!data:image/|#)|url\(|@import', markup)
+    assert not re.search(r"<script[^>]*src=", html)
+    assert len(html) < 15e6
 
 
 def test_a_run_that_was_cut_off_goes_on(tiny, done, tmp_path, quick):

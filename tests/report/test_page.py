@@ -123,6 +123,8 @@ def test_a_step_that_was_left_out_is_said_to_be(content):
     section = html[html.index('<section id="superbias">') : html.index('<section id="refpix">')]
     assert "This step was left out." in section
     assert 'id="slopes"' not in html  # neither figure nor number
+    content["run"]["kind"] = "rateints"  # begins after it
+    assert "This step was left out." not in page(**content)
     jumps = next(stop for stop in TOUR if stop.anchor == "jumps")
     assert not left_out(jumps, ["jump"]) and left_out(jumps, ["ramp_fit"])
 

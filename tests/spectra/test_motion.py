@@ -1,7 +1,10 @@
 """Brightness, motion and width: recovered from noisy images with their claimed errors, whatever hits there are."""
 
+import warnings
+
 import numpy as np
 import pytest
+from scipy.ndimage import median_filter
 
 from tsoar.blocks import Deep
 from tsoar.spectra.deep import motion_templates, odd_pixels, sample_of
@@ -116,3 +119,27 @@ def test_sample_is_even():
     assert sample_of(3, 32).tolist() == [0, 1, 2]
     s = sample_of(1000, 32)
     assert len(set(s.tolist())) == 32 and np.ptp(np.diff(s)) <= 1
+
+
+def test_odd_pixels_are_those_of_the_plain_rule():
+    rng = np.random.default_rng(12)
+    image = (star()[:2].sum(0) * rng.normal(1, 0.01, SHAPE) + rng.normal(0, 2, SHAPE)).astype(np.float32)
+    for y, x in rng.integers(0, SHAPE, (80, 2)):
+        image[y, x] += rng.choice([-1, 1]) * rng.uniform(5, 400)
+    usable = rng.random(SHAPE) > 0.01
+    usable[:, -4:] = False
+    noise = np.full(SHAPE, 2.0, np.float32)
+    odd, repaired = odd_pixels(image, usable, noise, 8.0)
+    holes = np.where(usable, image, np.nan)
+    sides = [np.full(SHAPE, np.nan) for _ in range(8)]
+    for out, s in zip(sides, (1, 2, -1, -2, 3, 4, -3, -4), strict=True):
+        out[:, max(s, 0) : SHAPE[1] + min(s, 0)] = holes[:, max(-s, 0) : SHAPE[1] - max(s, 0)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        near, wide = np.nanmedian(sides[:4], axis=0), np.nanmedian(sides, axis=0)
+    away = np.abs(image - np.where(np.isfinite(near), near, wide))
+    local = median_filter(np.where(usable & np.isfinite(away), away, 0), size=(5, 9))
+    plain = ~usable | ~(away <= 8 * np.maximum(1.4826 * local, noise))
+    assert 40 < (plain & usable).sum() < 200
+    np.testing.assert_array_equal(odd, plain)
+    assert np.isfinite(repaired).all()

@@ -113,6 +113,13 @@ def test_spectra_and_white_light(spectra, baseline):
     ]
 
 
+def test_two_integrations_are_enough():
+    spectra = make_spectra(n=2)
+    alone = Baseline(np.ones(2, bool), None, "all")
+    divs, _ = views.embed(made(spectra, alone, views.binned_curves(spectra, alone.mask)))
+    assert len(divs) == 3
+
+
 def test_the_same_bytes_whatever_was_made_before(spectra, baseline, curves):
     first = views.embed(made(spectra, baseline, curves))
     ColumnDataSource({"x": [1]})

@@ -99,7 +99,8 @@ class Sums:
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> Sums:
         """Nothing summed yet."""
-        return cls(*(np.zeros(shape) for _ in range(3)), np.zeros(shape, np.uint32), np.zeros((4, *shape), np.int32))
+        p, r, s = (np.zeros(shape) for _ in range(3))
+        return cls(p, r, s, np.zeros(shape, np.uint32), np.zeros((4, *shape), np.int32))
 
     def rows(self, first: int, last: int) -> Sums:
         """Views of rows [first, last)."""
@@ -262,9 +263,8 @@ def _piece(data, y, x, start, length, table, rate, gain, noise, dark, tgroup):
         for k in range(length):
             w = table[length, p, k] * inverse
             t = np.float64(k) + np.float64(start)
-            value = np.float64(data[start + k, y, x])
-            if value != value:
-                value = 0.0
+            value = 1.0 * data[start + k, y, x]
+            value = 0.0 if value != value else value
             tw = t * w
             sw += w
             sx += tw
@@ -469,7 +469,9 @@ def mean_rate(data: F32, dq: U8, tgroup: float) -> F64:
     return rate
 
 
-def fit(data: F32, dq: U8, p: Pixels, rate: F64, table: F64, tgroup: float, out: tuple[F32, F32, F32, F32, U32], sums: Sums) -> None:
+def fit(
+    data: F32, dq: U8, p: Pixels, rate: F64, table: F64, tgroup: float, out: tuple[F32, F32, F32, F32, U32], sums: Sums
+) -> None:
     """One integration's rows: data, dq (g, y, x) into out = slope, var_p, var_r, err, flags (y, x); ``sums`` is added to."""
     s = (sums.inverse_p, sums.inverse_r, sums.slope, sums.flags, sums.count)
     fit_integration(data, dq, p.pixeldq, p.gain, p.noise, p.dark, rate, table, tgroup, *out, *s)

@@ -15,8 +15,9 @@ CDS reference times the gain. Three branches:
 Then neighbours, groups after large jumps, and flags taken back where DO_NOT_USE or SATURATED. With fewer than 3 groups
 that are not DO_NOT_USE all over, in any one integration, nothing is flagged in the whole file.
 
-The elements that leave a pixel's sorted |d| always lie at one of its ends. So one sort a pixel is enough: a window over it
-shrinks. Most pixels have nothing to flag; a selection of the median (Hoare 1961) and the two extremes tell.
+Most pixels have nothing to flag: bounds on their median, a whole row at a time, tell. In the others the elements that leave
+always lie at one end of the sorted |d|: a few at the top are left out one by one (the median by Hoare's selection, 1961),
+more by a window over the sorted values that shrinks.
 
 Not reproduced: snowballs and showers (off for NIRISS), several reads a group, row slices of several processes.
 """
@@ -44,7 +45,7 @@ NONE, ITERATIVE, SINGLE_PASS, SIGMA_CLIP = 0, 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class FieldJumpParams:
-    """What ``jump.method = "two_point_file"`` needs besides the threshold and ``neighbours`` of [jump]; names in jwst beside it."""
+    """What ``two_point_file`` needs besides threshold and neighbours of [jump]; the names in jwst stand beside."""
 
     neighbours_max: Annotated[
         float, Gt(0), Unit("sigma"), doc("hits above this do not flag their neighbours (max_jump_to_flag_neighbors)")
@@ -150,13 +151,13 @@ def _select(a, n, k):
 def _middle(a, n, whole):
     """Median in float64 of the n smallest of a[:whole] (n >= 1), in place."""
     k = n // 2
-    upper = np.float64(_select(a, whole, k))
+    upper = _select(a, whole, k)
     if n % 2:
-        return upper
+        return np.float64(upper)
     lower = a[0]
     for i in range(1, k):
         lower = max(lower, a[i])
-    return (np.float64(lower) + upper) / 2.0
+    return (np.float64(lower) + np.float64(upper)) / 2.0
 
 
 @kernel
@@ -209,7 +210,7 @@ def _iterate(a, n, read2, t4, t3, t2):
         return least, most
     # first look, without sorting; medians of the field: all but the largest, of three all, of two the smaller
     if n == 2:
-        middle = np.float64(least)
+        middle = 1.0 * least
     else:
         m = n - ties if n >= 4 else n
         middle = _middle(a, m, n) if m > 0 else np.nan
@@ -217,6 +218,33 @@ def _iterate(a, n, read2, t4, t3, t2):
     far = max(_distance(least, middle, sigma), _distance(most, middle, sigma))
     if not far > _limit_of(n, t4, t3, t2):
         return least, most
+    # a few hits above all others, as in most pixels that have any: leave them out one after the other
+    for _ in range(4):
+        if not _distance(least, middle, sigma) < far:
+            break
+        kept, top, ties = 0, np.float32(-np.inf), 0
+        for i in range(n):
+            v = a[i]
+            if v != most:
+                a[kept] = v
+                kept += 1
+                ties = 1 if v > top else ties + 1 if v == top else ties
+                top = max(top, v)
+        n, most = kept, top
+        if n == 0:
+            return np.float32(np.inf), np.float32(-np.inf)
+        if n == 1:
+            return least, most
+        if n == 2:
+            middle = 1.0 * least
+        else:
+            m = n - ties if n >= 4 else n
+            middle = _middle(a, m, n) if m > 0 else np.nan
+        middle = 1.0 * np.float32(middle)
+        sigma = _noise(middle, read2)
+        far = max(_distance(least, middle, sigma), _distance(most, middle, sigma))
+        if not far > _limit_of(n, t4, t3, t2):
+            return least, most
     a[:n].sort()
     low, high = 0, n
     while True:
@@ -235,8 +263,8 @@ def _iterate(a, n, read2, t4, t3, t2):
         elif m == 3:
             middle = _sorted_middle(a, low, high)
         else:
-            middle = np.float64(a[low])
-        middle = np.float64(np.float32(middle))  # from the second round on the field keeps it in float32
+            middle = 1.0 * a[low]
+        middle = 1.0 * np.float32(middle)  # from the second round on the field keeps it in float32
         sigma = _noise(middle, read2)
         far = max(_distance(a[low], middle, sigma), _distance(a[high - 1], middle, sigma))
         if not far > _limit_of(m, t4, t3, t2):
@@ -601,9 +629,7 @@ def judge(data: F32, dq: U8, gain: F32, cds: F32, s: Settings, open_planes: U8) 
     return first
 
 
-def follow(
-    data: F32, dq: U8, gain: F32, s: Settings, first: First, closed: NDArray[np.bool_], rows: tuple[int, int]
-) -> None:
+def follow(data: F32, dq: U8, gain: F32, s: Settings, first: First, closed: NDArray[np.bool_], rows: tuple[int, int]) -> None:
     """Neighbours, groups after jumps, flags taken back, in rows [first, last); ``closed`` (i, g): planes flagged all over."""
     if s.branch == SIGMA_CLIP and closed.any():
         _unflag(dq, first.spread, closed)

@@ -216,8 +216,9 @@ class Page:
         start = perf_counter()
         change = self.session.recompute(self.i, self.knobs)
         took = 1e3 * (perf_counter() - start)
+        when = f"computed in {took:.0f} ms" if took >= 1 else "computed before"
         self.numbers.text = listed(change.lines(), f"Integration {self.i} with these settings") + (
-            f"<span style='color:#555'>computed in {took:.0f} ms; the survey stays that of the run's settings</span>"
+            f"<span style='color:#555'>{when}; the survey stays that of the run's settings</span>"
         )
         self.spectrum.show(change, self.session.wavelength, self.i)
         self.framed()

@@ -34,6 +34,7 @@ from tsoar.reduce.save import calibrated
 from tsoar.reduce.stream import Scratch
 from tsoar.series.lightcurves import FREE_COLUMNS
 from tsoar.soss.wavelength import wavelengths
+from tsoar.spectra.optimal import box_light
 
 RAW_STEPS = ("raw", *CALIBRATION, "one_over_f", "jump", "ramp_fit")
 FLAGS_ONLY = ("dq_init", "saturation", "jump")
@@ -305,9 +306,13 @@ class Session:
         calibration = recipe.calibration
         if calibration is not None and skip & set(CALIBRATION) != recipe.skip & set(CALIBRATION):
             calibration = self._remember("planes", skip & set(CALIBRATION), lambda: self._without(skip).calibration())
+        light = recipe.own_light  # what the optimal sum is scaled to: the light in the box
+        if knobs.radius != recipe.extract.radius and recipe.extract.method == "optimal":
+            light = self._remember("light", knobs.radius, lambda: box_light(recipe.deep, knobs.radius))
         return replace(
             recipe,
             calibration=calibration,
+            own_light=light,
             skip=skip,
             jump=replace(recipe.jump, threshold=knobs.threshold),
             extract=replace(recipe.extract, radius=knobs.radius),

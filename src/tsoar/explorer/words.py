@@ -4,41 +4,16 @@ from __future__ import annotations
 
 from tsoar import flags
 
-GROUP = {
-    "DO_NOT_USE": "not to be used: no difference with this group counts",
-    "SATURATED": "at or above its saturation limit, or beside such a pixel: no difference with this group counts",
-    "JUMP_DET": "charge arrived suddenly since the group before (a cosmic ray): that difference does not count",
-    "AD_FLOOR": "no signal at all: no difference with this group counts",
-    "CHARGELOSS": "charge lost to neighbours: no difference with this group counts",
-    "PERSISTENCE": "light of an earlier exposure may linger",
-    "DROPOUT": "data lost on the way down: no difference with this group counts",
+LOST = "no difference with this group counts"
+CONSEQUENCE = {
+    "DO_NOT_USE": LOST,
+    "SATURATED": LOST,
+    "JUMP_DET": "that difference does not count",
+    "AD_FLOOR": LOST,
+    "CHARGELOSS": LOST,
+    "DROPOUT": LOST,
 }
-PIXEL = {
-    "DO_NOT_USE": "no slope is formed",
-    "REFERENCE_PIXEL": "a reference pixel: blind to light",
-    "NON_SCIENCE": "not a science pixel",
-    "SATURATED": "saturated in some group",
-    "JUMP_DET": "hit in some group",
-    "DEAD": "does not respond to light",
-    "HOT": "dark current far too high",
-    "WARM": "dark current high",
-    "LOW_QE": "responds weakly",
-    "RC": "settles slowly between reads",
-    "TELEGRAPH": "switches between two levels",
-    "NONLINEAR": "responds too non-linearly",
-    "BAD_REF_PIXEL": "a reference pixel that is not used",
-    "NO_GAIN_VALUE": "its gain is not known",
-    "NO_LIN_CORR": "not corrected for non-linearity: the reference has no coefficients",
-    "NO_SAT_CHECK": "not checked for saturation: the reference has no limit",
-    "UNRELIABLE_BIAS": "bias varies",
-    "UNRELIABLE_DARK": "dark current varies",
-    "UNRELIABLE_SLOPE": "slope unsure",
-    "OPEN": "not connected: its charge is in the neighbours",
-    "ADJ_OPEN": "beside one that is not connected",
-    "OTHER_BAD_PIXEL": "bad for another reason",
-    "OUTLIER": "an outlier",
-    "PERSISTENCE": "light of an earlier exposure may linger",
-}
+"""what a flag of a group means for the slope, where it means anything"""
 
 
 def named(bits: int) -> list[str]:
@@ -54,9 +29,10 @@ def of_group(group: int, bits: int) -> list[str]:
     """One line for each flag of a group (counted from 0).
 
     >>> of_group(3, 4)
-    ['group 3 JUMP_DET: charge arrived suddenly since the group before (a cosmic ray): that difference does not count']
+    ['group 3 JUMP_DET: a sudden step since the group before, as of a cosmic ray; that difference does not count']
     """
-    return [f"group {group} {name}: {GROUP.get(name, 'see the list of flags')}" for name in named(bits)]
+    follows = {name: f"; {CONSEQUENCE[name]}" if name in CONSEQUENCE else "" for name in named(bits)}
+    return [f"group {group} {name}: {flags.MEANING[name]}{text}" for name, text in follows.items()]
 
 
 def of_pixel(bits: int) -> list[str]:
@@ -65,4 +41,4 @@ def of_pixel(bits: int) -> list[str]:
     >>> of_pixel(1024)
     ['pixel DEAD: does not respond to light']
     """
-    return [f"pixel {name}: {PIXEL.get(name, 'see the list of flags')}" for name in named(bits)]
+    return [f"pixel {name}: {flags.MEANING[name]}" for name in named(bits)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,9 @@ from tsoar.errors import InputError, OutputError
 
 LARGE = 10_000
 """arrays with more values than this are compressed"""
+
+HDF5_OVERHEAD = 1 << 20
+"""of a file beyond its arrays [bytes], rounded up"""
 
 
 def trouble(path: Path, error: OSError) -> OutputError:
@@ -54,6 +59,9 @@ def write_dataset(ds: xr.Dataset, path: Path) -> None:
             own |= {"zlib": True, "complevel": 1, "shuffle": True}
         encoding[str(name)] = own
     with atomic(path) as part:
+        # HDF5 crashes (segmentation fault at exit) when the disk fills up under it: look for room first
+        if shutil.disk_usage(path.parent).free < ds.nbytes + HDF5_OVERHEAD:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         ds.to_netcdf(part, engine="h5netcdf", encoding=encoding)
 
 

@@ -37,7 +37,7 @@ def saturated(groupdq: NDArray[np.unsignedinteger], frames: NDArray[np.floating]
         else:
             show_image(ax, frames[group], norm=bright_norm(frames[group]), cmap="Greys", label="signal [DN]")
         y, x = np.nonzero(full)
-        ax.plot(x, y, "s", color=ALARM, markersize=2.2, markeredgewidth=0, rasterized=True)
+        ax.plot(x, y, "s", color=ALARM, markersize=6 if y.size < 50 else 2.2, markeredgewidth=0, rasterized=True)
         heading(ax, f"{name} group ({group + 1} of {groupdq.shape[0]}): {full.sum()} of {full.size} pixels saturated")
         detector_axes(ax, bottom=group == groups[1])
     return figure

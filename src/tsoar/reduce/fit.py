@@ -148,7 +148,7 @@ def fit(
     if config is None:
         config = load(like=folder) if (folder / "run.json").exists() else load()
     asked = {"planet": planet, "event": event, "limb_darkening": None if limb_darkening is None else str(limb_darkening)}
-    over = {f"fit.{k}": v for k, v in asked.items() if v is not None}
+    over: dict[str, Any] = {f"fit.{k}": v for k, v in asked.items() if v is not None}
     if regress is not None:
         over["fit.regress"] = list(regress)
     config = with_values(config, over)
@@ -267,7 +267,8 @@ def _ratio_of(measured: Measured) -> float:
 
 def starting_orbit(planet: Planet, params: FitParams, measured: Measured, notes: list[str]) -> tuple[Orbit, tuple[str, ...]]:
     """Where the fit starts, and what is held because the data do not show it."""
-    mid, held = params.t0, ()
+    mid = params.t0
+    held: tuple[str, ...] = ()
     seen = measured.event
     if mid == 0:
         if seen.mid is not None:
@@ -461,9 +462,9 @@ def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDAr
         if dim == "column":
             first, last = FREE_COLUMNS[int(order)]
             use[k, :first], use[k, last:] = False, False
-    k, x = np.nonzero(use)
-    order = curves["order"].values[k].astype(np.int64)
-    return (k, x), Channels(flux[k, x], error[k, x], wavelength[k, x].astype(np.float64), order, designs)
+    row, x = np.nonzero(use)
+    order = curves["order"].values[row].astype(np.int64)
+    return (row, x), Channels(flux[row, x], error[row, x], wavelength[row, x].astype(np.float64), order, designs)
 
 
 def fit_bins(

@@ -165,7 +165,9 @@ def make_plan(
             names[kind] = references.cut(kind, exposure.readout).name
         if files:
             if one_over_f.level != "slope" and "one_over_f" in steps:
-                notes.append("jumps and slopes a file at a time, as the field's pipeline: 1/f can only be corrected on slope images")
+                notes.append(
+                    "jumps and slopes a file at a time, as the field's pipeline: 1/f can only be corrected on slope images"
+                )
                 one_over_f = dataclasses.replace(one_over_f, level="slope")
             if not has_deep and one_over_f.method == "deep":
                 one_over_f = dataclasses.replace(one_over_f, method="masked")

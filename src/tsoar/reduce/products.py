@@ -98,7 +98,7 @@ def write_all(
     traces = traces.drop_vars(["y", "y_raw", "valid"])  # written; the figures need the deep trace and the motion
     datasets.write_dataset(finish.deep_dataset(recipe, digest), out / "deep.nc")
     if rate is not None:
-        rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), **rate)
+        rateints.write_rate(out / "rate.fits", exposure, header_keywords(plan, None), number=None, **rate)
     if "x1dints" in options["save"]:
         rateints.write_x1dints(out / f"{exposure.stem}_nis_x1dints.fits", exposure, spectra)
     looks = look(plan, recipe, spectra, options["baseline"], exposure.readout.n_groups)

@@ -25,6 +25,7 @@ import numpy as np
 from tsoar import flags, jit
 from tsoar.blocks import Deep
 from tsoar.config import Config, load
+from tsoar.detector.field_fit import Sums
 from tsoar.detector.ramp_fit import noise_model
 from tsoar.errors import ConfigError, OutputError
 from tsoar.io import datasets, rateints
@@ -268,7 +269,9 @@ class Job:
         if self.plan.steps[-1] == "jump":
             self.clean_up()
             return
-        with open_exposure([rateints.segment_path(self.exposure, n, folder) for n in range(len(self.exposure.segments))]) as slopes:
+        with open_exposure(
+            [rateints.segment_path(self.exposure, n, folder) for n in range(len(self.exposure.segments))]
+        ) as slopes:
             plan = replace(make_plan(slopes, None, self.plan.config), digest=self.plan.digest)
             after = replace(self, exposure=slopes, references=None, plan=plan, options=options | {"products": "spectra"})
             scratch = Scratch(slopes.readout)
@@ -282,24 +285,25 @@ class Job:
 
     def slope_files(
         self, calibration: Calibration, pool: ThreadPoolExecutor, folder: Path, ramps: Path | None
-    ) -> tuple[field.Facts, field.Sums, float]:
+    ) -> tuple[field.Facts, Sums, float]:
         """Slope file and averaged image of every segment, also after a run that was cut off.
 
         Returns series (i, ...) over all integrations, the sums of the exposure's averaged image, and GAINFACT.
         """
         assert self.references is not None
         exposure, plan = self.exposure, self.plan
-        kinds = [k for k in ("gain", "readnoise", "dark") if k in plan.references]
-        cut = {k: self.references.cut(k, exposure.readout) for k in kinds}
+        kinds = ("gain", "readnoise", "dark")
+        cut = {str(k): self.references.cut(k, exposure.readout) for k in kinds if k in plan.references}
         detector = field.make_detector(exposure, plan, calibration, cut, self.workers)
-        notes, facts, total = self.header_notes(), {}, field.Sums.empty(exposure.readout.shape)
+        facts: field.Facts = {}
+        notes, total = self.header_notes(), Sums.empty(exposure.readout.shape)
         slopes = folder if "ramp_fit" in plan.steps else None
         for number, segment in enumerate(exposure.segments):
             kept = self.out / ".partial" / f"{plan.digest}-detector-{number:03d}.npz"
             if self.resume and ramps is None and kept.exists() and rateints.segment_path(exposure, number, folder).exists():
                 with np.load(kept) as z:
                     part = {k: z[k] for k in z.files if not k.startswith("sums_")}
-                    sums = field.Sums(*(z[f"sums_{k}"] for k in field.Sums.__slots__))
+                    sums = Sums(*(z[f"sums_{k}"] for k in Sums.__slots__))
                 log.info("slopes of segment %d taken over from the run before", number + 1)
             else:
                 writers = field.segment_files(detector, number, slopes, ramps, notes)
@@ -312,9 +316,10 @@ class Job:
                 writers.close()
                 if slopes is not None and self.options["products"] == "all":
                     path = rateints.segment_path(exposure, number, folder, "rate")
-                    rateints.write_rate(path, exposure, notes, number, **field.rate_planes(sums, detector.factor))
+                    rateints.write_rate(path, exposure, notes, number=number, **field.rate_planes(sums, detector.factor))
                 with datasets.atomic(kept) as path, path.open("wb") as f:
-                    np.savez(f, **part, **{f"sums_{k}": getattr(sums, k) for k in field.Sums.__slots__})
+                    everything: dict[str, Any] = part | {f"sums_{k}": getattr(sums, k) for k in Sums.__slots__}
+                    np.savez(f, **everything)
             place(facts, part, segment.first, exposure.n_integrations)
             total.merge(sums)
         return facts, total, detector.factor

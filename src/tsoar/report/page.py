@@ -135,7 +135,8 @@ def stop_block(
         for p in here
     )
     steps = run.get("steps", [])
-    gone = '<p class="note">This step was left out.</p>\n' if steps and left_out(stop, steps) else ""
+    raw = bool(steps) and run.get("kind", "uncal") == "uncal"  # a start from slopes leaves nothing out: it begins later
+    gone = '<p class="note">This step was left out.</p>\n' if raw and left_out(stop, steps) else ""
     if not (names or figures or gone):
         return ""
     if view and live is not None:

@@ -1,7 +1,7 @@
 """How the page looks: on a wide screen, on a phone, on paper."""
 
 STYLE = """
-:root { color-scheme: light; scroll-behavior: smooth; }
+:root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 66rem; padding: 1rem; background: #fff; color: #1a1a1a;
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }

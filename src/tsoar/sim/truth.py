@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,6 +119,8 @@ def write_truth(folder: Path, truth: xr.Dataset) -> Path:
     path = folder / NAME
     part = path.with_name(path.name + ".part")
     try:
+        if shutil.disk_usage(folder).free < truth.nbytes + (1 << 20):  # HDF5 crashes when the disk fills up under it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         truth.to_netcdf(part, engine="h5netcdf", encoding={name: {"zlib": True, "complevel": 1} for name in truth.data_vars})
         part.replace(path)
     finally:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from tsoar.blocks import F32, F64, Readout
+from tsoar.medians import column_medians
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
 from tsoar.soss.masks import distance
 from tsoar.soss.profiles import WING, WING_AT, WING_POWER, full_traces, typical_ratio
@@ -43,6 +44,8 @@ POWERS = np.arange(1.25, 2.51, 0.25)
 """how steeply the halo may fall"""
 MAX_ERROR = 0.01
 """formal relative error of the sky above which the halo is not fitted along"""
+SPARSE = 4
+"""of the dark pixels every fourth is asked until the last fit"""
 MIN_PIXELS = 1000
 """fewest dark pixels on a side of the step for a scale of its own"""
 
@@ -178,13 +181,15 @@ def fit_background(
     traces: F64,
     order_flux: F64 | None = None,
     params: BackgroundParams = BackgroundParams(),
+    step: float | None = None,
 ) -> Background:
     """Sky of a deep slope image (y, x), by least squares of two scales and the star's halo.
 
     good (y, x): pixels that may be used; traces (3, x) of orders 1 to 3; order_flux (3, x): their brightness, taken from
-    boxes on the image if not given. Pixels count that are far from the traces and left of ``last_column``; weights go as
-    1 / sqrt(|residual|), renewed, which with the clipping keeps field stars out. How steeply the halo falls is found on a
-    grid (1.5 on real stars; forcing 1.5 on a steeper one makes the sky 0.1 DN/s too low).
+    boxes on the image if not given; step: where the step of the sky lies [columns], looked for if not given. Pixels count
+    that are far from the traces and left of ``last_column``; weights go as 1 / sqrt(|residual|), renewed, which with the
+    clipping keeps field stars out. How steeply the halo falls is found on a grid (1.5 on real stars; forcing 1.5 on a
+    steeper one makes the sky 0.1 DN/s too low).
 
     Where dark pixels are few or all at the same distance (SUBSTRIP96 has them below order 1 only), the fit gives up, in
     this order, the halo's own strength and slope (WASP-39's are taken), the second scale, the sky (nothing is
@@ -193,7 +198,7 @@ def fit_background(
     beyond = full_traces(traces)
     dark = _dark_pixels(image, good, beyond, params)
     rows, nx = _rows(image.shape[0]), image.shape[1]
-    step = _step_shift(image, dark, rows)
+    step = _step_shift(image, dark, rows) if step is None else step
     sides = _sides(rows, nx, step)
     n_left = int(np.count_nonzero(dark & (sides[0] > sides[1])))
     n_right = int(np.count_nonzero(dark)) - n_left
@@ -216,20 +221,23 @@ def fit_background(
     flux = np.zeros((3, nx)) if order_flux is None else order_flux
     fit = _Fit(np.ones(1), 0.0, 0.0, 0.0, 0)
     for turn in range(params.iterations):
+        part = slice(None, None, 1 if turn == params.iterations - 1 else SPARSE)  # all pixels count in the last fit
         sky = (scales[0] * sides[0] + scales[1] * sides[1]).astype(np.float32)
         if order_flux is None and params.halo:
             flux = halo_fluxes(image - sky, good, traces)
+        light, some = flux[:, x[part]], [c[part] for c in columns]
         if free and turn > 0:
-            power = _best_power(values, columns, flux[:, x], away, params.clip)
-        halo = (flux[:, x] * away**-power).sum(axis=0)
+            few = slice(None, None, SPARSE)
+            power = _best_power(values[few], [c[few] for c in columns], flux[:, x[few]], away[:, few], params.clip)
+        halo = (light * away[:, part] ** -power).sum(axis=0)
         if free:
-            fit = _robust(values, [*columns, halo], params.clip)
+            fit = _robust(values[part], [*some, halo], params.clip)
             amplitude = float(fit.values[-1])
             if fit.error > MAX_ERROR * abs(fit.values[0]) or amplitude <= 0:
                 free, power, amplitude = False, WING_POWER, WING
-                halo = (flux[:, x] * away**-power).sum(axis=0)
+                halo = (light * away[:, part] ** -power).sum(axis=0)
         if not free:
-            fit = _robust(values - amplitude * halo, columns, params.clip)
+            fit = _robust(values[part] - amplitude * halo, some, params.clip)
         scales = fit.values[[0, 1]] if len(columns) == 2 else np.repeat(fit.values[0], 2)
     if params.halo:
         text += " and the halo" if free else f", halo as in WASP-39 ({WING:g} at {WING_AT:g} px): not told from the sky"
@@ -278,11 +286,11 @@ def _robust(values: F64, columns: list[F64], clip: float) -> _Fit:
 
 def _best_power(values: F64, columns: list[F64], flux: F64, away: F64, clip: float) -> float:
     """How steeply the halo falls: the best of a grid by the mean |residual|, refined by a parabola."""
-    every = slice(None, None, 4)
     cost = np.empty(POWERS.size)
+    logarithm = np.log(away)  # exp of a product is three times faster than a power, eight times over
     for i, power in enumerate(POWERS):
-        halo = (flux[:, every] * away[:, every] ** -power).sum(axis=0)
-        cost[i] = _robust(values[every], [*(c[every] for c in columns), halo], clip).cost
+        halo = (flux * np.exp(-power * logarithm)).sum(axis=0)
+        cost[i] = _robust(values, [*columns, halo], clip).cost
     return _lowest(POWERS, cost)
 
 
@@ -315,8 +323,8 @@ def _step_shift(image: F32, dark: NDArray[np.bool_], rows: F64) -> float:
         columns = np.flatnonzero(np.count_nonzero(use, axis=0) >= 8)
         if columns.size < 60:
             continue
-        values = np.where(use, image[first : first + 32, window], np.nan)[:, columns]
-        bands.append((rows[first : first + 32].mean(), columns + window.start, np.nanmedian(values, axis=0)))
+        values = np.where(use, image[first : first + 32, window], np.float32(np.nan))[:, columns]
+        bands.append((rows[first : first + 32].mean(), columns + window.start, column_medians(values)))
     if not bands:
         return 0.0
     cost = np.zeros(STEP_SHIFTS.size)

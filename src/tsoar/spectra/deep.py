@@ -5,15 +5,16 @@ Pure functions on arrays; `tsoar.reduce.survey` feeds them.
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import map_coordinates, median_filter, uniform_filter1d
+from scipy.ndimage import map_coordinates, uniform_filter1d
 
 from tsoar.blocks import F32, F64
+from tsoar.medians import column_medians
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
 
 
@@ -50,6 +51,10 @@ def sample_of(n: int, wanted: int) -> NDArray[np.int64]:
     return np.floor((np.arange(wanted) + 0.5) * n / wanted).astype(np.int64)
 
 
+LOCAL = (5, 9)
+"""(rows, columns) about a pixel whose differences from their neighbours say what is usual there"""
+
+
 def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) -> tuple[NDArray[np.bool_], F32]:
     """Pixels of the deep image (y, x) that do not fit their neighbours in the row, and the image repaired.
 
@@ -60,15 +65,19 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     near = np.stack([np.roll(holes, s, axis=1) for s in (-4, -3, -2, -1, 1, 2, 3, 4)])
     near[0, :, -4:] = near[1, :, -3:] = near[2, :, -2:] = near[3, :, -1:] = np.nan
     near[4, :, :1] = near[5, :, :2] = near[6, :, :3] = near[7, :, :4] = np.nan
-    with warnings.catch_warnings():  # all-NaN slices are expected where many pixels are unusable
-        warnings.simplefilter("ignore", RuntimeWarning)
-        middle = np.nanmedian(near[2:6], axis=0)
-        wide = np.nanmedian(near, axis=0)
-        expected = np.where(np.isfinite(middle), middle, wide)
+    middle = column_medians(near[2:6])
+    expected = np.where(np.isfinite(middle), middle, column_medians(near))
     away = np.abs(image - expected)
-    # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light
-    local = median_filter(np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), size=(5, 9))
-    odd = ~usable | ~(away <= limit * np.maximum(1.4826 * local, noise)) | ~np.isfinite(image)
+    odd = ~usable | ~(away <= limit * noise) | ~np.isfinite(image)
+    # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light; asked only where noise is exceeded
+    ys, xs = np.nonzero(usable & np.isfinite(away) & (away > limit * noise))
+    half_y, half_x = LOCAL[0] // 2, LOCAL[1] // 2
+    padded = np.pad(
+        np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), ((half_y, half_y), (half_x, half_x)), mode="symmetric"
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[ys, xs].reshape(ys.size, -1)
+    local = column_medians(np.ascontiguousarray(windows.T, np.float32)) if ys.size else np.empty(0, np.float32)
+    odd[ys, xs] = ~(away[ys, xs] <= limit * np.maximum(1.4826 * local, np.broadcast_to(noise, image.shape)[ys, xs]))
     # repair along the row from the nearest pixels that are not odd
     repaired = np.where(odd, np.nan, image)
     x = np.arange(image.shape[1])
@@ -80,7 +89,12 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
 
 
 def motion_templates(
-    star: F32, trace: F64, radius: float, centre: F64 | None = None, columns: int = 15
+    star: F32,
+    trace: F64,
+    radius: float,
+    centre: F64 | None = None,
+    columns: int = 15,
+    each: Callable[..., Iterable[None]] = map,
 ) -> tuple[F32, F32, F32]:
     """Change of each order's image with trace row and with width, near its trace, and half the second derivative.
 
@@ -88,16 +102,18 @@ def motion_templates(
     1 + w by -w (S + (y - centre) S'), light kept; ``centre`` (3, x) is the trace unless given. Pixel response does not
     move with the star, so derivatives are those of a smooth star: profiles are laid on a common grid about the trace,
     averaged over ``columns`` neighbours and differentiated as splines (central differences see 2 to 3 % too
-    little motion; pixel structure of 1 % in the derivative would take another per cent).
+    little motion; pixel structure of 1 % in the derivative would take another per cent). ``each`` is `map`, or that of a
+    pool: orders do not depend on each other.
     """
     rows = np.arange(star.shape[1], dtype=np.float64)[:, None]
     gradient, stretch, curvature = np.zeros_like(star), np.zeros_like(star), np.zeros_like(star)
     s = np.arange(-radius - 6, radius + 6.25, 0.5)
     core = np.abs(s) <= 10
-    for o in range(star.shape[0]):
+
+    def fill(o: int) -> None:
         on = np.isfinite(trace[o])
         if not on.any():
-            continue
+            return
         x = np.flatnonzero(on)
         y = trace[o, x]
         grid = map_coordinates(
@@ -117,6 +133,9 @@ def motion_templates(
         gradient[o][:, x] = -first
         stretch[o][:, x] = np.where(near, -(smooth + from_centre * first), 0)
         curvature[o][:, x] = 0.5 * second
+
+    for _ in each(fill, range(star.shape[0])):
+        pass
     return gradient, stretch, curvature
 
 

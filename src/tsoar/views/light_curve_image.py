@@ -48,7 +48,7 @@ const scatter = Math.sqrt(squares / Math.max(count - 1, 1))
 const a = low + first * step, z = low + (last + 1) * step
 curve.data = {...curve.data, y, lower, upper, error}
 below.title.text = `order ${order}, ${a.toFixed(4)} to ${z.toFixed(4)} µm\n` +
-  `scatter outside the event ${scatter.toFixed(0)} ppm, claimed ${sigma.toFixed(0)} ppm`
+  `scatter outside ${scatter.toFixed(0)} ppm, claimed ${sigma.toFixed(0)} ppm`
 for (let j = 0; j < orders.length; j++) { marks[j].visible = j == k; marks[j].location = (a + z) / 2 }
 
 const t = state.data.time[0]
@@ -162,10 +162,8 @@ def light_curve_image(curves: Sequence[BinnedCurves], time: F64, baseline: Basel
     average.js_on_change("value", show)
     for k, (c, panel) in enumerate(zip(curves, panels, strict=True)):
         panel.js_on_event("tap", CustomJS(args=shared | {"order": c.order, "k": k}, code=TAP))
-        if k == 0:
-            panel.js_on_event("document_ready", show)
     layout = column(*panels, average, below, across, sizing_mode="stretch_width")
-    layout.tags = [show]
+    layout.tags = [show]  # `embed` has it run once, so that averages and marks agree with what is drawn first
     return layout
 
 

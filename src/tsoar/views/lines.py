@@ -67,7 +67,8 @@ def spectra(data: xr.Dataset) -> Any:
     below.y_range.update(start=0.7 * max(low, 1e-3), end=1.5 * max(high, 1e-2))
     top.yaxis.axis_label = "flux in the box [DN/s]"
     below.yaxis.axis_label = "error [ppm]"
-    below.yaxis[0].ticker.update(desired_num_ticks=3, num_minor_ticks=0)
+    for panel in (top, below):  # few: labels of a logarithmic axis run into each other
+        panel.yaxis[0].ticker.update(desired_num_ticks=3, num_minor_ticks=0)
     for panel in (top, below):
         panel.xaxis.axis_label = "wavelength [µm]"
     if top.legend:
