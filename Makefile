@@ -22,11 +22,11 @@ bench: $(STAMP)
 	.venv/bin/python -m benchmarks $(if $(EXOTEDRF),--exotedrf $(EXOTEDRF))
 
 test: $(STAMP)
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 slow: $(STAMP)
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --all-groups
-	.venv/bin/python -m pytest -m slow
+	.venv/bin/python -m pytest -n 2 --dist loadfile -m slow
 
 # the site: docs/_build/html/index.html
 docs: $(STAMP)
