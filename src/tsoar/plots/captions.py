@@ -97,13 +97,15 @@ CAPTIONS = {
     "study_ranking": (
         "All settings of the study, lowest noise first. Left: scatter of the spectrum's bins outside the event over that of "
         "the reference setting, median over bins, with its error. Right: change of the depth of order 1's white light against "
-        "the reference, with the error that the scatter of the difference leaves. A setting is better only if it lowers the "
-        "noise and leaves the depth where it is, or if there is reason to trust its depth more."
+        "the reference, with the error that the scatter of the difference leaves. Wrong: a reference far down the list, or "
+        "settings that lower the noise and move the depth (they take away signal, or there is reason to trust the reference "
+        "less)."
     ),
     "study_part": (
         "Top: noise of the spectrum's bins over the reference's, scatter of single columns over photon and read noise "
         "(without 1/f), and scatter over claimed error (sensitivity: 1 where errors hold). Middle: white light of order 1 "
         "minus that of the reference; what sits in the event's band changes the depth. Bottom: the spectrum minus the "
-        "reference's; inside the band a change is smaller than the error of a spectrum."
+        "reference's; inside the band a change is smaller than the error of a spectrum. Wrong: the event's shape in white "
+        "light's difference, or a spectrum that leaves the band over many neighbours."
     ),
 }
