@@ -32,8 +32,8 @@ def test_commands_parse(line):
     if name == "simulate":
         scenario(target=asked["target"], overrides=asked["overrides"], values={"planet.event": asked["event"]})
     elif "overrides" in asked:
-        like = asked["like"] if asked["like"] == "tutorial" else None
-        load(overrides=asked["overrides"], skip=asked["skip"], like=like)
+        like = asked["like"] if asked.get("like") == "tutorial" else None
+        load(overrides=asked["overrides"], skip=asked.get("skip", ()), like=like)
 
 
 def test_there_are_commands():

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import resources
+from typing import Any
 
 from tsoar.errors import ConfigError
 from tsoar.fitting.params import FitParams
@@ -36,7 +37,8 @@ def known_planets() -> dict[str, Planet]:
 
     table = Table.read((resources.files("tsoar.fitting") / "planets.ecsv").read_text("utf-8"), format="ascii.ecsv")
     numbers = ("t0", "period", "a_over_r", "inclination", "radius_ratio", "eccentricity", "omega")
-    return {str(r["name"]): Planet(str(r["name"]), *(float(r[n]) for n in numbers), str(r["source"])) for r in table}
+    rows: list[dict[str, Any]] = [{n: float(r[n]) for n in numbers} | {k: str(r[k]) for k in ("name", "source")} for r in table]
+    return {row["name"]: Planet(**row) for row in rows}
 
 
 def _plain(name: str) -> str:
@@ -79,7 +81,7 @@ def settle(params: FitParams, target: str) -> Planet:
     nan = math.nan
     planet = found or Planet(target or "unnamed", nan, nan, nan, nan, nan, 0.0, 90.0, "settings")
     names = ("period", "a_over_r", "inclination", "radius_ratio", "eccentricity", "omega")
-    given = {n: float(v) for n in names if (v := getattr(params, n)) is not None}
+    given: dict[str, Any] = {n: float(v) for n in names if (v := getattr(params, n)) is not None}
     planet = replace(planet, **given) if given else planet
     missing = [n for n in ("period", "a_over_r", "inclination") if not math.isfinite(getattr(planet, n))]
     if missing:

@@ -136,6 +136,7 @@ class Shapes:
         proportion to the depth.
         """
         if self.parts is None:
+            assert self.seen is not None
             seen = np.broadcast_to(self.seen, (depth.size, np.size(self.seen)))
             nothing = np.zeros_like(seen)
             return 1 + depth[:, None] * seen, seen, nothing, nothing

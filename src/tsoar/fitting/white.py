@@ -210,7 +210,9 @@ def fit_white(
             added = np.array([_jitter(left[k], w[k], _own(layout, k)) for k in range(len(curves))])
         if not off.any() and np.allclose(added, before, rtol=0.01, atol=1e-9):
             break
-    return _result(problem, p, found.jac, found.active_mask, weight.reshape(len(curves), n), good.reshape(len(curves), n), added)
+    return _result(
+        problem, p, found.jac, found.active_mask, weight.reshape(len(curves), n), good.reshape(len(curves), n), added
+    )
 
 
 def _start(problem: _Problem, depth: float, lasts: float) -> tuple[F64, F64, F64]:
@@ -284,7 +286,9 @@ def _result(
         where += range(at, at + 1 + 2 * limb)
         kept = weight[k] > 0
         residual = np.where(kept, curve.flux - models[k], np.nan)
-        at_bound = [name for name, index in zip(("depth", "q1", "q2"), range(at, at + 1 + 2 * limb), strict=False) if active[index]]
+        at_bound = [
+            name for name, index in zip(("depth", "q1", "q2"), range(at, at + 1 + 2 * limb), strict=False) if active[index]
+        ]
         orders[curve.order] = OrderFit(
             order=curve.order,
             depth=float(p[at]),

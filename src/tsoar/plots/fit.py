@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tsoar.blocks import F64
-from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, heading, legend, new_figure, plain, robust_limits, show_image
+from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, heading, legend, new_figure, plain, show_image
 from tsoar.units import PPM
 
 ACROSS = 256
@@ -34,9 +34,7 @@ SCALES = {"t0": 86400.0, "period": 1440.0, "depth": PPM}
 def fit_white_light(product: xr.Dataset, t0: float) -> Figure:
     """White light of each order over its baseline with the fitted event, and residuals below, from fit.nc."""
     orders = [int(o) for o in product["order"].values if np.isfinite(product["white_flux"].sel(order=o)).any()]
-    figure, axes = new_figure(
-        2, max(len(orders), 1), width=10.5, height=5.2, sharex=True, sharey="row", height_ratios=(2.2, 1)
-    )
+    figure, axes = new_figure(2, max(len(orders), 1), width=10.5, height=5.2, sharex=True, sharey="row", height_ratios=(2.2, 1))
     x = 24 * (product["time"].values - t0)
     for (top, below), order in zip(axes.T, orders, strict=False):
         one = product.sel(order=order)
@@ -51,7 +49,9 @@ def fit_white_light(product: xr.Dataset, t0: float) -> Figure:
         below.axhline(0, color=DARK, linewidth=0.9)
         left = residual[np.isfinite(residual)]
         heading(top, f"order {order}: white light over its baseline, fitted event")
-        heading(below, f"rms {PPM * float(np.sqrt(np.mean(left**2))):.0f} ppm, claimed {PPM * float(np.nanmedian(error)):.0f} ppm")
+        heading(
+            below, f"rms {PPM * float(np.sqrt(np.mean(left**2))):.0f} ppm, claimed {PPM * float(np.nanmedian(error)):.0f} ppm"
+        )
         below.set_xlabel("time from mid-event [h]")
         for ax in (top, below):
             plain(ax)
@@ -129,7 +129,11 @@ def fit_residuals(product: xr.Dataset, t0: float) -> Figure:
         shown = show_image(ax, image, limits=(-3.5, 3.5), cmap="RdBu_r", extent=extent)
         marks = np.linspace(0, centre.size - 1, 6).round().astype(int)
         ax.set_xticks(marks, [f"{centre[m]:.2f}" for m in marks])
-        heading(ax, f"order {order}: rms {float(np.sqrt(np.nanmean(image**2))):.3f}" + (f", sums of {size} columns" if size > 1 else ""))
+        heading(
+            ax,
+            f"order {order}: rms {float(np.sqrt(np.nanmean(image**2))):.3f}"
+            + (f", sums of {size} columns" if size > 1 else ""),
+        )
         ax.set_xlabel("wavelength [µm]")
     axes[0, 0].set_ylabel("time from mid-event [h]")
     if shown is not None:
@@ -139,9 +143,7 @@ def fit_residuals(product: xr.Dataset, t0: float) -> Figure:
     return figure
 
 
-def fit_corner(
-    names: list[str], values: F64, covariance: F64, samples: tuple[list[str], NDArray[Any]] | None = None
-) -> Figure:
+def fit_corner(names: list[str], values: F64, covariance: F64, samples: tuple[list[str], NDArray[Any]] | None = None) -> Figure:
     """White light's parameters against each other: ellipses of the least squares (1 and 2 sigma), and posterior samples.
 
     ``samples``: their names and values (s, p). Times are seconds from the fitted middle.

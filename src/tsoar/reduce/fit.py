@@ -34,6 +34,7 @@ from tsoar.io import datasets
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns
+from tsoar.series.residuals import nanmedian
 from tsoar.series.white import WHITE_ORDERS, white_light
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def fit(
     limb_darkening: str | os.PathLike[str] | None = None,
     regress: Sequence[str] | None = None,
     sample: bool = False,
+    figures: bool = True,
     config: Config | None = None,
     progress: Progress | None = None,
 ) -> Fit:
@@ -129,6 +131,7 @@ def fit(
     limb_darkening : "smooth", "free", "fixed", or an ECSV file; see `FitParams`.
     regress : "shift", "width": trace motion in the baseline.
     sample : posterior of the white light by nested sampling (needs dynesty).
+    figures : draw them too.
     config : settings, section ``fit``; those of the run when not given. What is given above lies over it.
     progress : called as ``progress(stage, done, total)``.
 
@@ -145,7 +148,7 @@ def fit(
     if config is None:
         config = load(like=folder) if (folder / "run.json").exists() else load()
     asked = {"planet": planet, "event": event, "limb_darkening": None if limb_darkening is None else str(limb_darkening)}
-    over = {f"fit.{k}": v for k, v in asked.items() if v is not None}
+    over: dict[str, Any] = {f"fit.{k}": v for k, v in asked.items() if v is not None}
     if regress is not None:
         over["fit.regress"] = list(regress)
     config = with_values(config, over)
@@ -186,7 +189,7 @@ def fit(
         )
     say("every bin", 0, 1)
     curves = bins_of(measured, resolution, n_columns, edges)
-    where, channels = channels_of(curves, designs)
+    where, channels = channels_of(curves, padded(designs))
     if not len(channels.flux):
         raise InputError(f"{folder / 'spectra.nc'}: no bin of orders 1 and 2 has light in half of its integrations")
     found, orbit_err = fit_bins(measured.clock, channels, white, params, table)
@@ -198,7 +201,7 @@ def fit(
         measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, notes,
         settings=str(measured.spectra.attrs.get("settings", "")),
     )  # fmt: skip
-    spectrum, numbers = write(work, seconds)
+    spectrum, numbers = write(work, seconds, figures)
     say("writing", 1, 1)
     return Fit(folder, spectrum, white, found, posterior, numbers, notes)
 
@@ -264,7 +267,8 @@ def _ratio_of(measured: Measured) -> float:
 
 def starting_orbit(planet: Planet, params: FitParams, measured: Measured, notes: list[str]) -> tuple[Orbit, tuple[str, ...]]:
     """Where the fit starts, and what is held because the data do not show it."""
-    mid, held = params.t0, ()
+    mid = params.t0
+    held: tuple[str, ...] = ()
     seen = measured.event
     if mid == 0:
         if seen.mid is not None:
@@ -279,8 +283,8 @@ def starting_orbit(planet: Planet, params: FitParams, measured: Measured, notes:
     lasts = duration(orbit, ratio, params.event)
     if not math.isfinite(lasts):
         raise ConfigError(
-            f"orbit of {planet.name}: no {params.event} at inclination {planet.inclination:g} deg and a/R* {planet.a_over_r:g}; "
-            "give others with --set fit.inclination=, fit.a_over_r="
+            f"orbit of {planet.name}: no {params.event} at inclination {planet.inclination:g} deg and a/R* "
+            f"{planet.a_over_r:g}; give others with --set fit.inclination=, fit.a_over_r="
         )
     if seen.event is None:
         if scaled:
@@ -321,12 +325,15 @@ def check_coverage(
     inside = np.abs(time - orbit.t0) < half
     needed = max(d.shape[1] for d in designs.values()) + INSIDE - 1
     when = f"with its middle at {orbit.t0:.5f} and {48 * half:.2f} h long (exposure: {time[0]:.5f} to {time[-1]:.5f})"
+    doubt = "".join(f"; {text}" for text in notes if "would last" in text)
     if inside.sum() < INSIDE:
-        raise ConfigError(f"{inside.sum()} integrations in the {params.event} {when}; {INSIDE} needed: check fit.t0, fit.period")
+        raise ConfigError(
+            f"{inside.sum()} integrations in the {params.event} {when}; {INSIDE} needed: check fit.t0, fit.period{doubt}"
+        )
     if (~inside).sum() < needed:
         raise ConfigError(
             f"{(~inside).sum()} integrations outside the {params.event} {when}; {needed} needed for this baseline: "
-            "fewer regressors, a lower fit.baseline, or another fit.t0, fit.period"
+            f"fewer regressors, a lower fit.baseline, or another fit.t0, fit.period{doubt}"
         )
     for side, none in (("before", not (time < orbit.t0 - half).any()), ("after", not (time > orbit.t0 + half).any())):
         if none:
@@ -351,8 +358,9 @@ def geometry_note(
     gain = sum(f.chi2 for f in same.orders.values()) - sum(f.chi2 for f in other.orders.values())
     if gain > MISFIT:
         notes.append(
-            f"white light asks for another orbit: chi2 falls by {gain:.0f} with a/R* {other.orbit.a_over_r:.3f} and inclination "
-            f"{other.orbit.inclination:.2f} deg; fit them with --set 'fit.free=[\"t0\", \"a_over_r\", \"inclination\"]'"
+            f"white light asks for another orbit: chi2 falls by {gain:.0f} with a/R* {other.orbit.a_over_r:.3f} and "
+            "inclination "
+            f'{other.orbit.inclination:.2f} deg; fit them with --set \'fit.free=["t0", "a_over_r", "inclination"]\''
         )
 
 
@@ -367,14 +375,21 @@ def design_of(measured: Measured, order: int, params: FitParams, notes: list[str
     if params.settle > 0:
         columns.append(np.exp(-(time - time[0]) * 1440 / params.settle))
     for name in dict.fromkeys(params.regress):
-        values = measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
+        values = (
+            measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
+        )
         if values.size != time.size or not np.isfinite(values).any() or np.nanstd(values) == 0:
             notes.append(f"{name} of order {order} does not change: no regressor there")
-            columns.append(np.zeros(time.size))
             continue
         values = np.where(np.isfinite(values), values, np.nanmean(values))
         columns.append((values - values.mean()) / values.std())
     return np.stack(columns, 1)
+
+
+def padded(designs: dict[int, F64]) -> dict[int, F64]:
+    """Baselines with as many columns for every order; those of zeros are left at zero by the fit of the bins."""
+    most = max(d.shape[1] for d in designs.values())
+    return {o: np.pad(d, ((0, 0), (0, most - d.shape[1]))) for o, d in designs.items()}
 
 
 def limb_table(params: FitParams) -> tuple[F64, F64] | None:
@@ -403,7 +418,7 @@ def white_curves_of(
         if table is not None:
             first, last = FREE_COLUMNS[order]
             one = measured.spectra.sel(order=order).isel(column=slice(first, last))
-            level = np.nanmedian(one["flux"].values[measured.outside], axis=0)
+            level = nanmedian(one["flux"].values[measured.outside], axis=0)
             wavelength = one["wavelength"].values.astype(np.float64)
             use = np.isfinite(level) & (level > 0) & np.isfinite(wavelength)
             u = np.average(from_table(table, wavelength[use], params.limb_darkening), axis=0, weights=level[use])
@@ -432,9 +447,7 @@ def bins_of(
     return light_curves(binned, measured.outside).assign(n_columns=binned["n_columns"])
 
 
-def channels_of(
-    curves: xr.Dataset, designs: dict[int, F64]
-) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Channels]:
+def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Channels]:
     """The bins that can be fitted, as rows."""
     dim = "bin" if "bin" in curves.dims else "column"
     flux = curves["flux"].transpose("order", dim, "integration").values.astype(np.float64)
@@ -449,9 +462,9 @@ def channels_of(
         if dim == "column":
             first, last = FREE_COLUMNS[int(order)]
             use[k, :first], use[k, last:] = False, False
-    k, x = np.nonzero(use)
-    order = curves["order"].values[k].astype(np.int64)
-    return (k, x), Channels(flux[k, x], error[k, x], wavelength[k, x].astype(np.float64), order, designs)
+    row, x = np.nonzero(use)
+    order = curves["order"].values[row].astype(np.int64)
+    return (row, x), Channels(flux[row, x], error[row, x], wavelength[row, x].astype(np.float64), order, designs)
 
 
 def fit_bins(

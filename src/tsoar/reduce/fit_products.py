@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WAVE = u.um
 
 
-def write(work: Work, seconds: float) -> tuple[Table, dict[str, Any]]:
+def write(work: Work, seconds: float, figures: bool = True) -> tuple[Table, dict[str, Any]]:
     """All products, each under its final name only when whole."""
     out = work.measured.folder
     spectrum = spectrum_table(work)
@@ -35,7 +35,8 @@ def write(work: Work, seconds: float) -> tuple[Table, dict[str, Any]]:
     datasets.write_table(spectrum, out / "planet_spectrum.ecsv")
     datasets.write_dataset(product, out / "fit.nc")
     datasets.write_json(numbers, out / "diagnostics" / "fit.json")
-    draw(work, spectrum, product, judged, binned)
+    if figures:
+        draw(work, spectrum, product, judged, binned)
     return spectrum, numbers
 
 
