@@ -64,18 +64,18 @@ def main(folder: Path) -> None:
     table = Table.read(folder / "study.ecsv")
     answers = {a["part"]: a for a in record["answers"]}
     parts = {p["name"]: p for p in record["parts"]}
-    text = [HEAD.format(n=len(table), **{k: record[k] for k in ("integrations", "groups", "resolution")})]
+    text = [HEAD.rstrip().format(n=len(table), **{k: record[k] for k in ("integrations", "groups", "resolution")})]
     for name, answer in answers.items():
         title = parts[name]["title"] if name in parts else "Against the truth"
         text += [f"\n## {title}\n", f"{answer['question']}\n", *(f"- {s}" for s in answer["sentences"])]
         if name in parts:
             text += ["", rows_of(table, parts[name]["settings"], parts[name].get("labels", parts[name]["settings"]))]
-    performance = record["performance"]
-    text += [
-        f"\nReduced in this study: {performance['reduced']} settings, {performance['seconds']:.0f} s on "
-        f"{performance['workers']} threads ({performance['processor']}; {performance['cpu_seconds']:.0f} s of processor time), "
-        f"{performance['peak_memory_mib']:.0f} MiB at most."
-    ]
+    p = record["performance"]
+    took = f"{p['cpu_seconds']:.0f} s of processor time ({p['processor']}), {p['seconds']:.0f} s on {p['workers']} threads"
+    shared = (
+        ", on a machine busy with other work" if p["workers"] and p["seconds"] > 1.5 * p["cpu_seconds"] / p["workers"] else ""
+    )
+    text += [f"\nThis study: {p['reduced']} settings reduced in {took}{shared}; {p['peak_memory_mib']:.0f} MiB at most."]
     (ROOT / "docs" / "study.md").write_text("\n".join(text) + "\n", "utf-8")
 
 

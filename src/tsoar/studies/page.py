@@ -65,7 +65,8 @@ def write_page(
     ranking = figure_block(png(plots.study_ranking(data)), plots.CAPTIONS["study_ranking"])
     sections.append(("ranking", "Ranking", ranking + ranking_table(table)))
     for part in grid.parts:
-        sections.append((f"part-{part.name}", part.title, part_block(part, data)))
+        caption = plots.CAPTIONS["study_part"] if part is grid.parts[0] else f"As for {grid.parts[0].title}."
+        sections.append((f"part-{part.name}", part.title, part_block(part, data, caption)))
     sections.append(("columns", "What the columns mean", fact_table((n, escape(t)) for n, (_, t) in COLUMNS.items())))
     sections.append(("settings", "Settings", settings_block(record)))
     contents = "".join(f'<li><a href="#{escape(a)}">{escape(name)}</a></li>' for a, name, _ in sections)
@@ -147,7 +148,7 @@ def cell(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def part_block(part: Part, data: xr.Dataset) -> str:
+def part_block(part: Part, data: xr.Dataset, caption: str) -> str:
     """A part's question and figure."""
     axis, labels = "", [m.label for m in part.members]
     if part.key:
@@ -156,7 +157,7 @@ def part_block(part: Part, data: xr.Dataset) -> str:
         labels = [m.label if m.value is None else f"{m.value:g} {unit}".strip() for m in part.members]
     figure = plots.study_part(data, [m.setting for m in part.members], labels, [m.value for m in part.members], axis)
     question = f"<p>{escape(part.question)}</p>\n" if part.question else ""
-    return question + figure_block(png(figure), plots.CAPTIONS["study_part"])
+    return question + figure_block(png(figure), caption)
 
 
 def settings_block(record: Mapping[str, Any]) -> str:
