@@ -225,15 +225,47 @@ CAPTIONS = {
     "study_ranking": (
         "All settings of the study, lowest noise first. Left: scatter of the spectrum's bins outside the event over that of "
         "the reference setting, median over bins, with its error. Right: change of the depth of order 1's white light against "
-        "the reference, with the error that the scatter of the difference leaves. Wrong: a reference far down the list, or "
-        "settings that lower the noise and move the depth (they take away signal, or there is reason to trust the reference "
-        "less)."
+        "the reference, with the error that the scatter of the difference leaves. A setting is better only if it lowers the "
+        "noise and leaves the depth where it is, or if there is reason to trust its depth more. Wrong: a setting below the "
+        "reference whose depth moves (it may have shrunk the data, planet and noise alike)."
     ),
     "study_part": (
         "Top: noise of the spectrum's bins over the reference's, scatter of single columns over photon and read noise "
         "(without 1/f), and scatter over claimed error (sensitivity: 1 where errors hold). Middle: white light of order 1 "
         "minus that of the reference; what sits in the event's band changes the depth. Bottom: the spectrum minus the "
-        "reference's; inside the band a change is smaller than the error of a spectrum. Wrong: the event's shape in white "
-        "light's difference, or a spectrum that leaves the band over many neighbours."
+        "reference's; inside the band a change is smaller than the error of a spectrum. Wrong: a difference that follows "
+        "the event or a slope across wavelengths (the choice biases the planet), sensitivity away from 1."
+    ),
+    "budget": (
+        "Where the scatter outside the event comes from, by wavelength: variance of the light curves over that of photon and "
+        "read noise (running medians). Photon, read and 1/f noise inside columns, as noise model and star-free "
+        "windows have them, stacked; the line is what is measured. Wrong: the line above the stack (noise nobody accounts "
+        "for), or below it (variances that are too large: gain, read noise)."
+    ),
+    "budget_steps": (
+        "The same as bars, for the run and for the run with a step left out: what a bar is longer than the first, that step "
+        "takes away (without linearity bright pixels are compressed, signal and noise alike: no gain). The diamond is the mean "
+        "of all columns, in which outliers count in full. Wrong: any other step whose bar is shorter than the first (it "
+        "adds noise), or a measured line far from the end of its bar."
+    ),
+    "budget_correlation": (
+        "What is left outside the event after a straight line: correlation between columns by their distance, and between "
+        "integrations by their distance in time, with the range of white noise (a straight line alone makes it a little "
+        "negative in time). Wrong: neighbours that agree (crosstalk, a shared correction), a level at all distances (white "
+        "light that varies more than its noise), slow decay in time (drift)."
+    ),
+    "budget_claimed": (
+        "Claimed error of one integration and column against the scatter outside the event, and the ratio (lines: running "
+        "medians). Wrong: a ratio away from 1 over many columns: errors of the planet's spectrum are then off by as much."
+    ),
+    "injection_spectrum": (
+        "Depths that were put into the raw counts, and what the reduction gives back; below, the difference with the error of "
+        "the pair of runs, which share their noise, and as a band the error that this exposure measures the depth with. "
+        "Wrong: points away from zero by more than a tenth of the band (the reduction biases depths: dilution by another "
+        "order, a background, 1/f)."
+    ),
+    "injection_drift": (
+        "Trace motion that was put into the raw counts, and the motion that comes back on top of the exposure's own; below, "
+        "the difference. Wrong: a slope (motion measured too small or too large), or orders that disagree."
     ),
 }
