@@ -143,3 +143,5 @@ def test_odd_pixels_are_those_of_the_plain_rule():
     assert 40 < (plain & usable).sum() < 200
     np.testing.assert_array_equal(odd, plain)
     assert np.isfinite(repaired).all()
+    nothing, _ = odd_pixels(np.ones(SHAPE, np.float32), np.ones(SHAPE, bool), noise, 8.0)
+    assert not nothing.any()

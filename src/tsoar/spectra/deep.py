@@ -75,8 +75,8 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     padded = np.pad(
         np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), ((half_y, half_y), (half_x, half_x)), mode="symmetric"
     )
-    windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[ys, xs].reshape(ys.size, -1)
-    local = column_medians(np.ascontiguousarray(windows.T, np.float32)) if ys.size else np.empty(0, np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[ys, xs].reshape(ys.size, LOCAL[0] * LOCAL[1])
+    local = column_medians(np.ascontiguousarray(windows.T, np.float32))
     odd[ys, xs] = ~(away[ys, xs] <= limit * np.maximum(1.4826 * local, np.broadcast_to(noise, image.shape)[ys, xs]))
     # repair along the row from the nearest pixels that are not odd
     repaired = np.where(odd, np.nan, image)
