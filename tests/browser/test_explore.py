@@ -51,7 +51,14 @@ def run(tmp_path_factory):
 def served(run):
     """The command as it is typed, until ctrl-C."""
     command = [sys.executable, "-c", "from tsoar.cli import main; main()", "explore", str(run.out), "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     said = [process.stdout.readline(), process.stdout.readline()]
     yield Served(process, said[0].strip(), said)
     process.kill()
