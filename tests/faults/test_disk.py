@@ -89,13 +89,14 @@ def test_a_run_on_disks_of_every_size(nursery, command, whole, disk):
     slopes = sum(len(v) for k, v in whole.items() if "rateints" in k)
     kept = 2 * 40 * 96 * 2048 + 3 * MIB  # of finished segments, until the run is complete: sums of the mean image, series
     sizes = [0.2, 2, slopes / MIB / 2 + 1, slopes / MIB + 1]
-    sizes += [(slopes + kept + share * (total - slopes)) / MIB for share in (0, 0.3, 0.6, 0.9)]
+    # with more than 0.8 all fits: what resume keeps goes before the last files come
+    sizes += [(slopes + kept + share * (total - slopes)) / MIB for share in (0, 0.2, 0.4, 0.6)]
     left = {}
     for size in sizes:
         folder = disk(int(size * MIB) // 4096 * 4096)
         left[f"{size:.1f} MiB"] = full_at(nursery, command, whole, folder, size)
     sys.stdout.write(f"\nwhole files left on a full disk of: {left}\n")
-    assert max(left.values()) >= 6
+    assert max(left.values()) >= 4
     subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
     assert nursery.run(*command(folder / "out"), "--resume", figures=False).code == 0
     assert finished(folder / "out") == whole
@@ -163,8 +164,9 @@ def test_simulate_looks_for_room_and_rights_first(nursery, disk, tmp_path):
     one_line(nursery.run("simulate", "--out", folder / "out", *TWO), "are needed")
     (tmp_path / "file").write_text("")
     one_line(nursery.run("simulate", "--out", tmp_path / "file" / "out", *TWO), "--out")
-    read_only(folder)
-    one_line(nursery.run("simulate", "--out", folder / "new", *TWO), "Read-only file system")
+    roomy = disk(1024 * MIB)
+    read_only(roomy)
+    one_line(nursery.run("simulate", "--out", roomy / "new", *TWO), "Read-only file system")
     one_line(nursery.run("simulate", "--out", folder, *TWO), str(folder))
     assert [p for p in folder.rglob("*") if p.is_file()] == []
 
