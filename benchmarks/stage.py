@@ -113,7 +113,7 @@ def spectra(slopes: list[str], workers: int, repeats: int) -> dict[str, Any]:
                 with timed(into, "series "):
                     found = finish.spectra_dataset(recipe, series, job.exposure.time, job.plan.config, "")
                     finish.traces_dataset(recipe, series, job.exposure.time, "")
-                    look(job.plan, recipe, found, None)
+                    look(job.plan, recipe, found, None, job.exposure.readout.n_groups)
             job.exposure.close()
     return {"seconds": seconds}
 
