@@ -197,11 +197,13 @@ def spectra(asked: Asked) -> dict[str, Any]:
     limit = 2 if asked.quick else n
     got = alone.call("benchmarks.tutorial:all_of_it", paths=slopes_of(asked, n), limit=limit)
     rows.append({"who": "tutorial", "n": limit, "workers": 1, "per_integration": summary(got["seconds"], limit)})
-    for length in asked.lengths[:2]:
+    for length in asked.lengths:
         for workers in range(1, asked.cores + 1):
             asked.say(f"tsoar, slopes of {length} integrations, {workers} worker(s)")
             paths = slopes_of(asked, length)
-            mine = alone.call("benchmarks.stage:spectra", slopes=paths, workers=workers, repeats=min(asked.repeats, 3))
+            mine = alone.call(
+                "benchmarks.stage:spectra", slopes=paths, workers=workers, repeats=asked.repeats if length <= 100 else 2
+            )
             rows.append({"who": "tsoar", "n": length, "workers": workers, "per_integration": summary(mine["seconds"], length)})
     plain = rows[0]["per_integration"]["wall"]["median"]
     for row in rows[1:]:
