@@ -159,10 +159,10 @@ def test_pixels_are_drawn_by_the_seed(walked):
 def test_a_pixel_in_words(walked):
     group, row, column = (int(v) for v in np.argwhere((walked.last.groupdq[0] & flags.JUMP_DET) != 0)[0])
     told, figure = pixel_look(walked, row, column)
-    assert told[0] == f"row {row}, column {column}, integration 3; groups counted from 1"
-    assert told[2 + group].split()[0] == str(group + 1)
+    assert told[0] == f"row {row}, column {column}, integration 3; groups counted from 0"
+    assert told[2 + group].split()[0] == str(group)
     assert told[2 + group].endswith("JUMP_DET")
-    assert any(line.startswith(f"group {group + 1}: JUMP_DET, a sudden step") for line in told)
+    assert any(line.startswith(f"group {group}: JUMP_DET, a sudden step") for line in told)
     assert any("the deep stack expects" in line for line in told)
     counts = walked.stages["counts"].data[0, 0, row, column]
     assert told[2].split()[1] == f"{counts:.0f}"
@@ -178,8 +178,8 @@ def test_words_for_every_flag():
     assert set(flags.MEANING) == set(flags.PIXEL)
     dq = np.array([0, 6, 2], np.uint8)
     assert flag_words(flags.PIXEL["HOT"], dq)[0] == "pixel: HOT, dark current far too high"
-    assert flag_words(0, dq)[0].startswith("groups 2, 3: SATURATED, at or above")
-    assert flag_words(0, dq)[1].startswith("group 2: JUMP_DET, ")
+    assert flag_words(0, dq)[0].startswith("groups 1, 2: SATURATED, at or above")
+    assert flag_words(0, dq)[1].startswith("group 1: JUMP_DET, ")
     assert flag_words(0, dq[:1]) == ["no flags"]
 
 

@@ -38,7 +38,7 @@ def saturated(groupdq: NDArray[np.unsignedinteger], frames: NDArray[np.floating]
             show_image(ax, frames[group], norm=bright_norm(frames[group]), cmap="Greys", label="signal [DN]")
         y, x = np.nonzero(full)
         ax.plot(x, y, "s", color=ALARM, markersize=6 if y.size < 50 else 2.2, markeredgewidth=0, rasterized=True)
-        heading(ax, f"{name} group ({group + 1} of {groupdq.shape[0]}): {full.sum()} of {full.size} pixels saturated")
+        heading(ax, f"{name} group ({group}): {full.sum()} of {full.size} pixels saturated")
         detector_axes(ax, bottom=group == groups[1])
     return figure
 
@@ -62,7 +62,7 @@ def group_differences(
         for ax, images in zip(row, (before, after), strict=True):
             shown = show_image(ax, images[k], limits=limits)
         row[0].set_ylabel("row [px]")
-        row[0].text(0.01, 0.93, f"group {k + 2} $-$ {k + 1}", transform=row[0].transAxes, va="top", fontsize=SMALL, bbox=_BOX)
+        row[0].text(0.01, 0.93, f"group {k + 1} $-$ {k}", transform=row[0].transAxes, va="top", fontsize=SMALL, bbox=_BOX)
     where = "" if integration is None else f" of integration {integration}"
     heading(axes[0, 0], f"differences{where}")
     heading(axes[0, 1], corrected)

@@ -136,7 +136,7 @@ def jump_map(
 ) -> Figure:
     """Where JUMP_DET is set for several thresholds [sigma] (F16): group flags (g, y, x) by threshold.
 
-    Colour is the group of a pixel's first hit; ``used`` marks the threshold of the settings.
+    Colour is the group (from 0) of a pixel's first hit; ``used`` marks the threshold of the settings.
     """
     figure, axes = new_figure(len(groupdq), 1, height=0.7 + 1.9 * len(groupdq), sharex=True, sharey=True)
     dots = None
@@ -146,10 +146,10 @@ def jump_map(
         image = np.zeros(shape) if frame is None else frame
         show_image(ax, image, norm=None if frame is None else bright_norm(frame), limits=(0, 1), cmap="Greys")
         y, x = np.nonzero(hit.any(axis=0))
-        first = hit.argmax(axis=0)[y, x] + 1
+        first = hit.argmax(axis=0)[y, x]
         size = 5 if y.size < 5000 else 1.5
         style: dict[str, Any] = {"marker": "s", "linewidths": 0, "rasterized": True}
-        dots = ax.scatter(x, y, c=first, s=size, cmap="plasma", vmin=1.5, vmax=max(hit.shape[0], 2) + 0.5, **style)
+        dots = ax.scatter(x, y, c=first, s=size, cmap="plasma", vmin=0.5, vmax=max(hit.shape[0], 2) - 0.5, **style)
         mine = " (as set)" if used is not None and threshold == used else ""
         heading(ax, f"threshold {threshold:g} sigma{mine}: {int(hit.sum())} reads in {y.size} pixels")
         ax.set_xlim(-0.5, shape[1] - 0.5)
@@ -157,7 +157,7 @@ def jump_map(
         detector_axes(ax, bottom=threshold == max(groupdq))
     if dots is not None:
         n = int(next(iter(groupdq.values())).shape[0])
-        bar = figure.colorbar(dots, ax=axes, pad=0.01, aspect=40, ticks=[g + 1 for g in _whole(n) if g < n])
+        bar = figure.colorbar(dots, ax=axes, pad=0.01, aspect=40, ticks=_whole(n - 1))
         bar.set_label("group of the first hit", fontsize=SMALL)
         bar.ax.tick_params(labelsize=SMALL)
     return figure

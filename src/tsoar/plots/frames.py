@@ -86,7 +86,7 @@ def before_after(
         norms: tuple[Normalize, Normalize] = (shared, shared)
     else:
         norms = (Normalize(*robust_limits(before)), bright_norm(after))
-    where = "" if group is None else f", group {group + 1}"
+    where = "" if group is None else f", group {group}"
     for ax, image, norm, word in ((top, before, norms[0], "before"), (middle, after, norms[1], "after")):
         show_image(ax, image, norm=norm, label=f"signal [{unit}]")
         heading(ax, f"{word} {step}{where}: median {_number(nanmedian(image))} {unit}")
@@ -137,7 +137,7 @@ def column_profile(
     level.set_ylim(-max(reach), 2 * max(reach))
     change = pair[0][0] - pair[1][0]
     taken.plot(y, change, color=DARK, linewidth=0.9, drawstyle="steps-mid")
-    heading(raw, f"column {column}" + ("" if group is None else f", group {group + 1}"))
+    heading(raw, f"column {column}" + ("" if group is None else f", group {group}"))
     heading(taken, "taken away")
     for ax, label in ((raw, f"signal [{unit}]"), (level, f"less median [{unit}]"), (taken, f"difference [{unit}]")):
         plain(ax)
@@ -161,7 +161,7 @@ def groups(data: NDArray[np.floating], *, integration: int | None = None, unit: 
     shown = None
     for k, (ax, g) in enumerate(zip(axes.flat, chosen, strict=False)):
         shown = show_image(ax, data[g], norm=norm, cmap="viridis")
-        text = f"group {g + 1} of {n}: median {_number(nanmedian(data[g]))} {unit}"
+        text = f"group {g}: median {_number(nanmedian(data[g]))} {unit}"
         ax.text(0.01, 0.93, text, transform=ax.transAxes, va="top", fontsize=SMALL, bbox=_BOX)
         if k % columns == 0:
             ax.set_ylabel("row [px]")

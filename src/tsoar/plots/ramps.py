@@ -76,7 +76,7 @@ def ramp(
         which a difference is a hit.
     """
     n = len(data)
-    g = np.arange(1, n + 1)
+    g = np.arange(n)
     line = fitted_line(data, groupdq, slope * tgroup) if np.isfinite(slope) else np.full(n, np.nan)
     figure, axes = new_figure(2, 2, width=9.5, height=4.6, sharex="col", height_ratios=(1.6, 1), width_ratios=(1.2, 1))
     top, below, steps = axes[0, 0], axes[1, 0], axes[0, 1]

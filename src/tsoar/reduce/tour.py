@@ -204,11 +204,11 @@ def pixel_look(walked: Walk, row: int, column: int) -> tuple[list[str], Figure]:
     expected = None if walked.model is None else float(walked.model[row, column])
     sigma = float(np.sqrt(walked.recipe.sigma2[row, column])) if walked.model is not None else None
     noise = float(np.sqrt(walked.recipe.noise.read2[row, column]))
-    told = [f"row {row}, column {column}, integration {walked.integration}; groups counted from 1"]
+    told = [f"row {row}, column {column}, integration {walked.integration}; groups counted from 0"]
     told.append(f"{'group':>5} {'counts':>8} {'signal [DN]':>12} {'line':>10} {'residual':>9}  flags")
     for g in range(data.size):
         fitted = f"{line[g]:10.1f} {data[g] - line[g]:9.1f}" if np.isfinite(line[g]) else f"{'-':>10} {'-':>9}"
-        told.append(f"{g + 1:5d} {counts[g]:8.0f} {data[g]:12.1f} {fitted}  {flags.names(int(dq[g])) or '-'}".rstrip())
+        told.append(f"{g:5d} {counts[g]:8.0f} {data[g]:12.1f} {fitted}  {flags.names(int(dq[g])) or '-'}".rstrip())
     fit = f"slope {slope:.4g} +- {error:.2g} DN/s" if np.isfinite(slope) else "no slope"
     told.append(fit if expected is None else f"{fit}; the deep stack expects {expected / tgroup:.4g}")
     told += words

@@ -301,10 +301,10 @@ def told(step: str, walked: Walk) -> str:
 
 
 def flag_words(pixeldq: int, groupdq: NDArray[np.unsignedinteger]) -> list[str]:
-    """The flags of one ramp in words: of the pixel, then of its groups (counted from 1)."""
+    """The flags of one ramp in words: of the pixel, then of its groups (counted from 0, as arrays are)."""
     out = [f"pixel: {name}, {flags.MEANING[name]}" for name in flags.names(pixeldq).split("|") if name]
     for name in flags.GROUP:
-        on = np.flatnonzero(np.asarray(groupdq) & flags.GROUP[name]) + 1
+        on = np.flatnonzero(np.asarray(groupdq) & flags.GROUP[name])
         if on.size:
             which = f"groups {', '.join(map(str, on))}" if on.size > 1 else f"group {on[0]}"
             out.append(f"{which}: {name}, {flags.MEANING[name]}")
