@@ -232,7 +232,11 @@ def quality_table(part: Results) -> str:
     rows = [[r["who"], str(r["n"]), *(number(r["rows"].get(label)) for label in part["labels"])] for r in part["rows"]]
     text = rows_of(("", "integrations", *(words.strip() for words in part["labels"].values())), rows)
     missing = [f"{who} is not there yet" for who in part["missing"]]
-    return "\n\n".join([text, *missing])
+    note = (
+        "A low scatter of columns is skill only where depths scatter as little: a correction that takes some of a column's "
+        "own light away shrinks noise and planet alike."
+    )
+    return "\n\n".join([text, note, *missing])
 
 
 TITLES = {

@@ -22,6 +22,10 @@ ROWS = {
     "sensitivity: order 2": "order 2 ",
     "white light: order 1: RMS over limit": "white light over limit, order 1",
     "white light: order 2: RMS over limit": "order 2  ",
+    "planet: order 1: scatter of depths over limit": "scatter of depths over limit, order 1",
+    "planet: order 2: scatter of depths over limit": "order 2   ",
+    "planet: order 1: chi2/N": "chi2/N of depths, order 1",
+    "planet: order 2: chi2/N": "order 2    ",
 }
 """what is shown of the score, and how the table calls it"""
 
