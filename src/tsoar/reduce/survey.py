@@ -99,8 +99,8 @@ def survey(
     def first_look(j: int) -> None:
         b, image = buffers(), images[j]
         load(int(sample[j]), b)
-        for g in range(n_groups):
-            saturated[j, g] = np.count_nonzero(b.dq[g][band] & np.uint8(flags.SATURATED)) / max(band.sum(), 1)
+        count_flag(b.dq, band, np.uint8(flags.SATURATED), saturated[j])
+        saturated[j] /= max(band.sum(), 1)
         mean_difference(b.data, b.dq, last_group(saturated[j : j + 1]), SPOILT, image)
         image[~usable] = np.nan
         level[j] = bridge(column_medians(np.where(beside, image, np.float32(np.nan))))
@@ -169,6 +169,18 @@ def _median_image(images: F32, scale: F64 | None, pool: Executor) -> F32:
 
     list(pool.map(some, range(0, len(out), ROWS)))
     return out
+
+
+@kernel
+def count_flag(dq, where, bit, out):
+    """How many pixels of dq (g, y, x) carry ``bit`` in every group, where (y, x) is True: out (g,)."""
+    for g in range(dq.shape[0]):
+        n = 0
+        for y in range(dq.shape[1]):
+            a, b = dq[g, y], where[y]
+            for x in range(a.size):
+                n += 1 if b[x] and a[x] & bit else 0
+        out[g] = n
 
 
 @kernel

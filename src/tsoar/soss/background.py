@@ -33,6 +33,8 @@ STEP_ROW = 58.0
 """row of SUBSTRIP256 at which the step lies as tabulated (the middle of SUBSTRIP96, where the template was made)"""
 STEP_SHIFTS = np.arange(-8.0, 17.0)
 """[columns] the step is looked for from where it is tabulated"""
+COARSE = 4
+"""of these every fourth first, then those about the best one: the misfit is smooth, the template rises over 52 columns"""
 
 BOX = 15
 """[px] half width of the boxes that the halo's brightness is taken from"""
@@ -358,11 +360,19 @@ def _step_shift(image: F32, dark: NDArray[np.bool_], rows: F64) -> float:
         bands.append((rows[first : first + 32].mean(), columns + window.start, column_medians(values)))
     if not bands:
         return 0.0
-    cost = np.zeros(STEP_SHIFTS.size)
-    for i, shift in enumerate(STEP_SHIFTS):
-        sides = _sides(np.array([row for row, _, _ in bands]), window.stop, float(shift))
+
+    def misfit(shift: float) -> float:
+        sides = _sides(np.array([row for row, _, _ in bands]), window.stop, shift)
+        total = 0.0
         for k, (_, columns, values) in enumerate(bands):
             # the halo is even over so few columns: a constant stands for it
             fit = _robust(values.astype(np.float64), [*sides[:, k, columns], np.ones(values.size)], 6.0)
-            cost[i] += fit.cost * values.size
+            total += fit.cost * values.size
+        return total
+
+    cost = np.full(STEP_SHIFTS.size, np.inf)
+    cost[::COARSE] = [misfit(float(shift)) for shift in STEP_SHIFTS[::COARSE]]
+    best = int(np.argmin(cost))
+    near = slice(max(best - COARSE + 1, 0), best + COARSE)
+    cost[near] = [misfit(float(shift)) for shift in STEP_SHIFTS[near]]
     return _lowest(STEP_SHIFTS, cost)

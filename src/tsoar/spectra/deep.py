@@ -105,8 +105,6 @@ def motion_templates(
     little motion; pixel structure of 1 % in the derivative would take another per cent). ``each`` is `map`, or that of a
     pool: orders do not depend on each other.
     """
-    ny = star.shape[1]
-    rows = np.arange(ny, dtype=np.float64)[:, None]
     gradient, stretch, curvature = np.zeros_like(star), np.zeros_like(star), np.zeros_like(star)
     step = 0.5
     s = np.arange(-radius - 6, radius + 6.25, step)
@@ -116,9 +114,12 @@ def motion_templates(
         x = np.flatnonzero(np.isfinite(trace[o]))
         if not x.size:
             return
-        y = trace[o, x]
-        around = np.pad(star[o][:, x].astype(np.float64), ((BEYOND, BEYOND), (0, 0)), mode="edge")
-        grid = down_columns(around, np.clip(y + s[:, None] + BEYOND, 1, ny + 2 * BEYOND - 3))
+        low = max(int(trace[o, x].min() + s[0]) - BEYOND, 0)  # only rows that the order comes near to
+        cut = np.s_[o, low : int(trace[o, x].max() + s[-1]) + 2 + BEYOND]
+        image, y = star[cut][:, x], trace[o, x]
+        rows = np.arange(low, low + len(image), dtype=np.float64)[:, None]
+        around = np.pad(image.astype(np.float64), ((BEYOND, BEYOND), (0, 0)), mode="edge")
+        grid = down_columns(around, np.clip(y - low + s[:, None] + BEYOND, 1, len(around) - 3))
         light = np.maximum(grid[core].mean(axis=0), 0)
         mean_light = np.maximum(uniform_filter1d(light, columns, mode="nearest"), 1e-3 * light.max())
         shape = uniform_filter1d(grid, columns, axis=1, mode="nearest") / mean_light
@@ -128,9 +129,9 @@ def motion_templates(
         before, after = np.roll(spline, 1, axis=0), np.roll(spline, -1, axis=0)  # wrong at the ends, 6 px from what is asked
         first = light * down_columns((after - before) / (2 * step), place)
         smooth = light * down_columns(shape, place)
-        gradient[o][:, x] = -first
-        stretch[o][:, x] = -(smooth + from_centre * first)
-        curvature[o][:, x] = 0.5 * light * down_columns((after - 2 * spline + before) / step**2, place)
+        gradient[cut][:, x] = -first
+        stretch[cut][:, x] = -(smooth + from_centre * first)
+        curvature[cut][:, x] = 0.5 * light * down_columns((after - 2 * spline + before) / step**2, place)
 
     for _ in each(fill, range(star.shape[0])):
         pass
