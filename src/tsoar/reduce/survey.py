@@ -20,12 +20,10 @@ from tsoar import flags
 from tsoar.blocks import F32, F64, U32, Deep, Readout
 from tsoar.detector.one_over_f import (
     bridge,
-    cumulate,
     deep_offsets,
     difference_offset,
     near_traces,
     offset_weight,
-    subtract,
 )
 from tsoar.detector.ramp_fit import NoiseModel
 from tsoar.errors import InputError
@@ -188,7 +186,8 @@ def band_sums(image, trace, out):
     """Light of an image (y, x) within CORE rows of the traces (o, x) of the first orders: out (o, x); NaN counts as 0."""
     out[:] = 0
     for o in range(out.shape[0]):
-        for y in range(image.shape[0]):
+        first, last = np.nanmin(trace[o]) - CORE, np.nanmax(trace[o]) + CORE
+        for y in range(max(int(first), 0), min(int(last) + 1, image.shape[0])):
             for x in range(image.shape[1]):
                 if abs(y - trace[o, x]) <= CORE and image[y, x] == image[y, x]:
                     out[o, x] += image[y, x]
@@ -327,9 +326,10 @@ def _with_noise(
         load(int(sample[j]), b)
         n = b.data.shape[0] - 1
         model_image(deep, spans, shapes[j], tgroup, b.model)
-        subtract(b.data, cumulate(deep_offsets(b.data, b.model, weight, settings.clip)))
-        ramp_scatter(b.data, b.dq, SPOILT, scatter[j])
-        d, spoilt = np.abs(np.diff(b.data[few], axis=0) - b.model[few]), (b.dq[few] & SPOILT) != 0
+        offsets = deep_offsets(b.data, b.model, weight, settings.clip)
+        ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
+        d = np.abs(np.diff(b.data[few], axis=0) - offsets[:, None, ::SPARSE] - b.model[few])
+        spoilt = (b.dq[few] & SPOILT) != 0
         fine = d[asked & ~spoilt[1:] & ~spoilt[:-1]]
         spread[j] = 1.4826 * np.median(fine) if fine.size else np.nan
 
@@ -351,13 +351,15 @@ def _with_noise(
 
 
 @kernel
-def ramp_scatter(data, dq, bad_bits, out):
+def ramp_scatter(data, dq, offsets, bad_bits, out):
     """Mean of |d_k - mean(d)| over the differences of each ramp into out (y, x); NaN where a group carries ``bad_bits``.
 
-    data, dq (g, y, x). What the model expects is the same in all differences of a ramp and drops out.
+    data, dq (g, y, x); offsets (g - 1, x) of the columns are taken out of the differences. What the model expects is the
+    same in all differences of a ramp and drops out.
     """
     ng, ny, nx = data.shape
     n = np.float32(ng - 1)
+    mean_offset = offsets.sum(axis=0) / n
     for y in range(ny):
         a, b, o = data[0, y], data[ng - 1, y], out[y]
         total, seen = np.zeros(nx, np.float32), np.zeros(nx, np.uint8)
@@ -366,9 +368,9 @@ def ramp_scatter(data, dq, bad_bits, out):
             for x in range(nx):
                 seen[x] |= row[x]
         for g in range(ng - 1):
-            u, v = data[g, y], data[g + 1, y]
+            u, v, c = data[g, y], data[g + 1, y], offsets[g]
             for x in range(nx):
-                total[x] += abs((v[x] - u[x]) - (b[x] - a[x]) / n)
+                total[x] += abs((v[x] - u[x] - c[x]) - ((b[x] - a[x]) / n - mean_offset[x]))
         for x in range(nx):
             o[x] = total[x] / n if (seen[x] & bad_bits) == 0 else np.float32(np.nan)
 

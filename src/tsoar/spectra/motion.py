@@ -80,12 +80,13 @@ def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     >>> spans_of(np.array([[False, True, True, False, True]])).tolist()
     [[0, 1, 3], [0, 4, 5]]
     """
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    edges = np.diff(padded, axis=1)
-    rows, first = np.nonzero(edges == 1)
-    _, last = np.nonzero(edges == -1)
-    return np.stack([rows, first, last], axis=1).astype(np.int32)
+    width = mask.shape[1] + 1
+    padded = np.zeros((mask.shape[0], width), bool)  # a column that is not in it parts the rows
+    padded[:, 1:] = mask
+    flat = padded.ravel()
+    edges = np.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1, flat.size)  # into a stretch, out of it, into the next ...
+    first, last = edges[: edges.size // 2 * 2].reshape(-1, 2).T
+    return np.stack([first // width, first % width - 1, first % width - 1 + last - first], axis=1).astype(np.int32)
 
 
 def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams) -> Templates:
