@@ -303,10 +303,11 @@ def _robust(values: F64, columns: list[F64], clip: float) -> _Fit:
     """Least squares with weights 1 / sqrt(|residual|), renewed, and clipping against the robust scatter."""
     a = np.stack(columns)
     weighted = a
-    found, size, sigma = np.zeros(len(columns)), np.abs(values), 0.0
+    found: F64 = np.zeros(len(columns))
+    size, sigma = np.abs(values), 0.0
     for _ in range(6):
         normal = weighted @ a.T + 1e-30 * np.eye(len(columns))
-        found = np.linalg.solve(normal, weighted @ values)
+        found = np.asarray(np.linalg.solve(normal, weighted @ values), np.float64)
         size = np.abs(values - found @ a)
         sigma = 1.4826 * float(np.median(size))
         weighted = a * np.where(size <= clip * sigma, 1 / np.sqrt(np.maximum(size, 0.1 * sigma + 1e-30)), 0)
