@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsoar import flags
-from tsoar.blocks import F32, F64, U32, Deep, Readout
+from tsoar.blocks import F32, F64, U8, U32, Deep, Readout
 from tsoar.detector.one_over_f import (
     bridge,
     deep_offsets,
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 CORE = 12  # rows about a trace that hold most of its light: brightness of an integration is measured there
 ROWS = 16  # of all images are held in the median at a time
-SPARSE = 5  # of the dark pixels every fifth row and column is asked how noisy it is: the answer of all, to 0.1 per cent
+FEW = np.s_[..., ::5, ::5]  # of the dark pixels these are asked how noisy they are: what all say, to 0.1 per cent
 SATURATED_SHARE = 0.01  # a group counts as unsaturated while fewer of the traces' pixels than this are saturated
 
 
@@ -84,7 +84,7 @@ def survey(
     usable = ((pixeldq & BAD) == 0) & (noise.usable > 0)
     n_groups, tgroup = readout.n_groups, readout.tgroup
     expected = expected_traces(readout)
-    near = near_traces(full_traces(expected), readout.shape, settings.mask_radius)
+    beside = ~near_traces(full_traces(expected), readout.shape, settings.mask_radius)
     steps = 2 * sample.size + 4
 
     # -- images of the sample, each column's level beside the traces taken out, and how bright the orders are in it ---------
@@ -92,7 +92,7 @@ def survey(
     level = np.empty((sample.size, readout.shape[1]), np.float32)
     light = np.empty((sample.size, 2, readout.shape[1]))
     saturated = np.zeros((sample.size, n_groups))
-    band, beside = near & usable, ~near & usable
+    band, beside = ~beside & usable, beside & usable
 
     def first_look(j: int) -> None:
         b, image = buffers(), images[j]
@@ -120,7 +120,8 @@ def survey(
     deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, None, pool)
     progress(sample.size + 2, steps)
     spans = moving_spans(deep, settings.motion.radius)
-    weight = _image_weight(deep, noise, near_traces(deep.trace_all, readout.shape, settings.mask_radius), n_groups)
+    near = near_traces(deep.trace_all, readout.shape, settings.mask_radius)
+    image_weight = _image_weight(deep, noise, near, n_groups)
     templates = make_templates(deep, _image_variance(noise, deep, n_groups), usable, tgroup, settings.motion)
     shapes: list[Any] = [None] * sample.size
     plain = deep.total * np.float32(tgroup)
@@ -131,7 +132,7 @@ def survey(
         pair[0], pair[1] = 0, images[j]
         subtract_columns(pair[1], -level[j])
         for _ in range(2):  # the second time against the integration's own brightness and motion
-            offset = difference_offset(pair, 0, 1, model, 1.0, weight, settings.clip)
+            offset = difference_offset(pair, 0, 1, model, 1.0, image_weight, settings.clip)
             np.subtract(pair[1], offset, out=b.image)
             shapes[j] = fit_shape(b.image, deep, templates, spans, tgroup, settings.motion, b.work, plain=plain)
             model = model_image(deep, spans, shapes[j], tgroup, b.model)
@@ -140,12 +141,29 @@ def survey(
 
     list(pool.map(residual, range(sample.size)))
     image = plain + _median_image(images, None, pool) + np.median(level, axis=0)
+
+    # -- stars and sky again; meanwhile the pool looks for noise inside ramps: noisy pixels, and dark rows altogether -------
+    asked, spread, looking = None, np.empty(sample.size), None
+    if n_groups > 2 and sample.size > 1:
+        weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
+        asked = weight[FEW] > 0
+        first, scatter = deep, images
+
+        def look(j: int) -> None:
+            b = buffers()
+            load(int(sample[j]), b)
+            model_image(first, spans, shapes[j], tgroup, b.model)
+            offsets = deep_offsets(b.data, b.model, weight, settings.clip)
+            ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
+            spread[j] = dark_spread(b.data, b.dq, offsets, b.model, asked)
+
+        looking = pool.map(look, range(sample.size))
     deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, deep, pool)
     progress(sample.size + 3, steps)
-
-    # -- noise inside ramps: odd pixels, and how noisy dark rows really are ------------------------------------------------
-    if n_groups > 2 and sample.size > 1:
-        deep = _with_noise(deep, images, shapes, sample, load, usable, noise, settings, pool, buffers, progress)
+    if looking is not None and asked is not None:
+        for done, _ in enumerate(looking):
+            progress(sample.size + 4 + done, steps)
+        deep = _with_noise(deep, _median_image(images, None, pool), spread, asked, n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
 
@@ -297,57 +315,37 @@ def build(
 def _with_noise(
     deep: Deep,
     scatter: F32,
-    shapes: list[Any],
-    sample: NDArray[np.int64],
-    load: Load,
+    spread: F64,
+    asked: NDArray[np.bool_],
+    n: int,
     usable: NDArray[np.bool_],
     noise: NoiseModel,
-    settings: SurveySettings,
-    pool: Executor,
-    buffers: Callable[[], Buffers],
-    progress: Callable[[int, int], None],
+    params: SurveyParams,
 ) -> Deep:
-    """Noisy pixels and the read-noise factor, from differences inside ramps (``scatter`` (n, y, x) is overwritten)."""
-    tgroup = noise.tgroup
-    spans = moving_spans(deep, settings.motion.radius)
-    near = near_traces(deep.trace_all, deep.sky.shape, settings.mask_radius)
-    rate = np.maximum(deep.total, 0) * np.float32(tgroup)
-    weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
-    dark = weight > 0
-    few = np.s_[..., ::SPARSE, ::SPARSE]
-    asked = dark[few]
-    poisson = rate / noise.gain
-    n = 0
-    spread = np.empty(sample.size)
+    """Noisy pixels and the read-noise factor, from differences inside ramps.
 
-    def look(j: int) -> None:
-        nonlocal n
-        b = buffers()
-        load(int(sample[j]), b)
-        n = b.data.shape[0] - 1
-        model_image(deep, spans, shapes[j], tgroup, b.model)
-        offsets = deep_offsets(b.data, b.model, weight, settings.clip)
-        ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
-        d = np.abs(np.diff(b.data[few], axis=0) - offsets[:, None, ::SPARSE] - b.model[few])
-        spoilt = (b.dq[few] & SPOILT) != 0
-        fine = d[asked & ~spoilt[1:] & ~spoilt[:-1]]
-        spread[j] = 1.4826 * np.median(fine) if fine.size else np.nan
-
-    for done, _ in enumerate(pool.map(look, range(sample.size))):
-        progress(sample.size + 3 + done, 2 * sample.size + 4)
-    white, light = (float(np.median(v[few][asked])) if asked.any() else np.nan for v in (2 * noise.read2, poisson))
+    scatter (y, x): medians over the sample of `ramp_scatter`, of n differences; spread (integrations,): `dark_spread` of the
+    pixels ``asked``.
+    """
+    poisson = np.maximum(deep.total, 0) * np.float32(noise.tgroup) / noise.gain
+    white, light = (float(np.median(v[FEW][asked])) if asked.any() else np.nan for v in (2 * noise.read2, poisson))
     factor2 = (np.median(spread) ** 2 - light) / white
     factor = float(np.sqrt(np.clip(factor2, 1.0, 9.0))) if np.isfinite(factor2) else 1.0
-    noisy = noisy_pixels(
-        _median_image(scatter, None, pool),
-        mean_deviation(poisson, noise.read2 * np.float32(factor**2), n),
-        usable,
-        sample.size,
-        n,
-        settings.survey.noisy,
-    )
+    expected = mean_deviation(poisson, noise.read2 * np.float32(factor**2), n)
+    noisy = noisy_pixels(scatter, expected, usable, spread.size, n, params.noisy)
     facts = deep.facts | {"n_noisy": int(noisy.sum()), "read_noise_factor": factor}
     return replace(deep, noisy=noisy, read_noise_factor=factor, facts=facts)
+
+
+def dark_spread(data: F32, dq: U8, offsets: F32, model: F32, asked: NDArray[np.bool_]) -> float:
+    """Robust scatter [DN] of the differences of dark pixels about ``model`` (y, x) and their columns' offsets (g - 1, x).
+
+    data, dq (g, y, x); asked: which of the FEW pixels count. NaN if there is none.
+    """
+    d = np.abs(np.diff(data[FEW], axis=0) - offsets[:, None, FEW[-1]] - model[FEW])
+    spoilt = (dq[FEW] & SPOILT) != 0
+    fine = d[asked & ~spoilt[1:] & ~spoilt[:-1]]
+    return 1.4826 * float(np.median(fine)) if fine.size else np.nan
 
 
 @kernel
