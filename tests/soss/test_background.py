@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.soss.scene import readout, sky, star, traces
-from tsoar.soss.background import BackgroundParams, fit_background, sky_template
+from tsoar.soss.background import BOX, BackgroundParams, boxes, fit_background, sky_template
 from tsoar.soss.subarrays import reference_pixels
 
 
@@ -79,3 +79,19 @@ def test_the_step_leans():
     half = [np.interp(6.0, row[690:715], np.arange(690, 715)) for row in template[[12, 104]]]
     assert half[1] - half[0] == pytest.approx(3, abs=0.1)
     np.testing.assert_array_equal(template[:, :600], np.repeat(template[:1, :600], 256, axis=0))
+
+
+def test_boxes_are_sums_with_bad_pixels_made_up_for():
+    r = readout()
+    image, good = image_of(r)
+    rows = traces(r)
+    good[: int(rows[0, 100]) + 5, 100] = False  # more than half of the box
+    got = boxes(np.stack([image, 2 * image]), good, rows)
+    y = np.arange(r.shape[0])
+    assert np.isnan(got[0, 0, 100])
+    for o, x in ((0, 7), (0, 1500), (1, 900), (2, 400)):
+        inside = (np.abs(y - rows[o, x]) <= BOX) & good[:, x]
+        expected = image[inside, x].sum(dtype=np.float64) * (2 * BOX + 1) / inside.sum()
+        np.testing.assert_allclose(got[:, o, x], [expected, 2 * expected], rtol=1e-6)
+    near_the_edge = np.flatnonzero(rows[1] > r.shape[0] - 0.5 - BOX)
+    assert near_the_edge.size and np.isnan(got[:, 1, near_the_edge]).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.soss.scene import readout, star, traces
-from tsoar.soss.profiles import order_fluxes, profile, split_orders, wing
+from tsoar.soss.profiles import full_traces, order_fluxes, profile, profile_images, split_orders, wing
 from tsoar.soss.subarrays import reference_pixels
 from tsoar.soss.wavelength import wavelengths
 
@@ -27,6 +27,20 @@ def test_profiles_go_linearly_from_one_wavelength_to_the_next():
     s = np.linspace(-12, 12, 9)
     middle = profile(1, (2.2393 + 1.9438) / 2, s)
     np.testing.assert_allclose(middle, (profile(1, 2.2393, s) + profile(1, 1.9438, s)) / 2)
+
+
+def test_images_of_profiles_are_those_profiles():
+    r = readout()
+    rows, waves = full_traces(traces(r)), wavelengths(r)
+    rows[1, 300] = np.nan
+    images = profile_images(rows, waves, r.shape)
+    y = np.arange(r.shape[0])[:, None]
+    for o in range(3):
+        known = np.isfinite(rows[o])
+        here = np.flatnonzero(known)[::7]
+        w = np.interp(here, np.flatnonzero(np.isfinite(waves[o])), waves[o][np.isfinite(waves[o])])
+        np.testing.assert_allclose(images[o][:, here], profile(o + 1, w, y - rows[o, here]), rtol=1e-6)
+        assert not images[o][:, ~known].any()
 
 
 @pytest.mark.parametrize("subarray", ["SUBSTRIP256", "SUBSTRIP96"])

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.ndimage import median_filter
+from scipy.ndimage import map_coordinates, median_filter
 
 from tsoar.blocks import Deep
-from tsoar.spectra.deep import motion_templates, odd_pixels, sample_of
+from tsoar.spectra.deep import down_columns, motion_templates, odd_pixels, sample_of
 from tsoar.spectra.motion import (
     MotionParams,
     fit_shape,
@@ -95,6 +95,56 @@ def test_spans_cover_the_mask():
         assert not back[y, a:b].any()
         back[y, a:b] = True
     assert (back == mask).all()
+
+
+def test_spans_of_full_and_empty_masks():
+    assert spans_of(np.ones((2, 3), bool)).tolist() == [[0, 0, 3], [1, 0, 3]]
+    assert spans_of(np.zeros((2, 3), bool)).shape == (0, 3)
+
+
+def test_columns_are_looked_up_as_scipy_does():
+    rng = np.random.default_rng(21)
+    values, place = rng.normal(size=(40, 30)), rng.uniform(8, 31, (17, 30))
+    place[3, 4] = np.nan
+    got = down_columns(values, place)
+    expected = map_coordinates(
+        values, [np.nan_to_num(place), np.broadcast_to(np.arange(30.0), place.shape)], order=3, mode="mirror"
+    )
+    assert got[3, 4] == 0
+    expected[3, 4] = 0
+    np.testing.assert_allclose(got, expected, atol=1e-4)  # scipy's splines along the rows end where the columns do
+    np.testing.assert_allclose(got[:, 12:18], expected[:, 12:18], atol=1e-9)
+
+
+def test_templates_say_what_a_moved_star_shows():
+    d = deep()
+    for o in range(2):
+        near = np.abs(ROWS - d.trace[o]) <= 20
+        up, down, wide, narrow = (
+            star(**k)[o] for k in ({"shift": 0.01}, {"shift": -0.01}, {"width": 0.001}, {"width": -0.001})
+        )
+        for template, truth in ((d.gradient[o], (up - down) / 0.02), (d.stretch[o], (wide - narrow) / 0.002)):
+            assert np.abs(template - truth)[near].max() < 0.02 * np.abs(truth).max()
+        second = (up - 2 * star()[o] + down) / 0.01**2
+        assert np.abs(2 * d.curvature[o] - second)[near].max() < 0.1 * np.abs(second).max()
+
+
+def test_normal_matrices_are_sums_over_the_image():
+    d = deep()
+    variance = np.random.default_rng(2).uniform(10, 40, SHAPE).astype(np.float32)
+    usable = np.random.default_rng(3).random(SHAPE) > 0.02
+    t = make_templates(d, variance, usable, T, MotionParams())
+    assert t.orders == (0, 1)
+    tables = np.stack([[d.star[o], d.gradient[o], d.stretch[o]] for o in range(2)]).astype(np.float64) * T
+    weight = np.where(usable, 1 / variance.astype(np.float64), 0)
+    near = [np.abs(ROWS - d.trace[o]) <= 22.0 for o in range(2)]
+    for a in range(2):
+        own = np.einsum("yx,jyx,kyx->jkx", weight * near[a], tables[a], tables[a])
+        np.testing.assert_allclose(t.column_normal[a], own, rtol=1e-5, atol=1e-6 * own.max())
+    normal = np.block(
+        [[np.einsum("yx,jyx,kyx->jk", weight * near[a], tables[a], tables[b]) for b in range(2)] for a in range(2)]
+    )
+    np.testing.assert_allclose(t.with_width, np.linalg.pinv(normal), rtol=1e-3, atol=1e-6 * np.abs(t.with_width).max())
 
 
 def test_weighted_median():

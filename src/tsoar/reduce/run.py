@@ -35,7 +35,7 @@ from tsoar.io.references import References
 from tsoar.reduce import field, products, provenance
 from tsoar.reduce.calibrate import Calibration, prepare_calibration
 from tsoar.reduce.chain import Buffers, Recipe, make_recipe
-from tsoar.reduce.memory import return_large_blocks
+from tsoar.reduce.memory import large_blocks_kept, return_large_blocks
 from tsoar.reduce.plan import CALIBRATION, DETECTOR, Plan, make_plan
 from tsoar.reduce.save import SaveRamps
 from tsoar.reduce.stream import Block, RateSums, Scratch, blocks_of, in_order, place, reduce_block
@@ -360,6 +360,7 @@ class Job:
         b.err[:], b.flag[:] = s.err[0], s.dq[0]
         b.slope[(b.flag & np.uint32(flags.DO_NOT_USE)) != 0] = np.nan
 
+    @large_blocks_kept()
     def recipe(
         self, calibration: Calibration | None, scratch: Scratch, pool: ThreadPoolExecutor, deep: Deep | None = None
     ) -> Recipe:

@@ -17,22 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsoar import flags
-from tsoar.blocks import F32, F64, U32, Deep, Readout
+from tsoar.blocks import F32, F64, U8, U32, Deep, Readout
 from tsoar.detector.one_over_f import (
     bridge,
-    cumulate,
     deep_offsets,
     difference_offset,
     near_traces,
     offset_weight,
-    subtract,
 )
 from tsoar.detector.ramp_fit import NoiseModel
 from tsoar.errors import InputError
 from tsoar.jit import kernel
 from tsoar.medians import column_medians
 from tsoar.reduce.chain import BAD, SPOILT, Buffers, mean_difference, subtract_columns
-from tsoar.soss.background import Background, BackgroundParams, fit_background
+from tsoar.soss.background import BackgroundParams, fit_background
 from tsoar.soss.profiles import full_traces, split_orders
 from tsoar.soss.traces import expected_traces
 from tsoar.soss.wavelength import wavelengths
@@ -43,7 +41,8 @@ from tsoar.spectra.trace import TraceParams, Traces, measure_traces
 log = logging.getLogger(__name__)
 
 CORE = 12  # rows about a trace that hold most of its light: brightness of an integration is measured there
-SPARSE = 8  # of the dark pixels every eighth is asked how noisy they are: 40,000 tell it to half a per cent
+ROWS = 16  # of all images are held in the median at a time
+FEW = np.s_[..., ::5, ::5]  # of the dark pixels these are asked how noisy they are: what all say, to 0.1 per cent
 SATURATED_SHARE = 0.01  # a group counts as unsaturated while fewer of the traces' pixels than this are saturated
 
 
@@ -85,20 +84,26 @@ def survey(
     usable = ((pixeldq & BAD) == 0) & (noise.usable > 0)
     n_groups, tgroup = readout.n_groups, readout.tgroup
     expected = expected_traces(readout)
-    near = near_traces(full_traces(expected), readout.shape, settings.mask_radius)
+    beside = ~near_traces(full_traces(expected), readout.shape, settings.mask_radius)
     steps = 2 * sample.size + 4
 
-    # -- images of the sample -------------------------------------------------------------------------------------
+    # -- images of the sample, each column's level beside the traces taken out, and how bright the orders are in it ---------
     images = np.empty((sample.size, *readout.shape), np.float32)
+    level = np.empty((sample.size, readout.shape[1]), np.float32)
+    light = np.empty((sample.size, 2, readout.shape[1]))
     saturated = np.zeros((sample.size, n_groups))
-    band = near & usable
+    band, beside = ~beside & usable, beside & usable
 
     def first_look(j: int) -> None:
-        b = buffers()
+        b, image = buffers(), images[j]
         load(int(sample[j]), b)
-        for g in range(n_groups):
-            saturated[j, g] = np.count_nonzero(b.dq[g][band] & np.uint8(flags.SATURATED)) / max(band.sum(), 1)
-        mean_difference(b.data, b.dq, last_group(saturated[j : j + 1]), SPOILT, images[j])
+        count_flag(b.dq, band, np.uint8(flags.SATURATED), saturated[j])
+        saturated[j] /= max(band.sum(), 1)
+        mean_difference(b.data, b.dq, last_group(saturated[j : j + 1]), SPOILT, image)
+        image[~usable] = np.nan
+        level[j] = bridge(column_medians(np.where(beside, image, np.float32(np.nan))))
+        subtract_columns(image, level[j])
+        band_sums(image, expected, light[j])
 
     for done, _ in enumerate(pool.map(first_look, range(sample.size))):
         progress(done + 1, steps)
@@ -108,48 +113,57 @@ def survey(
             f"{100 * saturated[:, 1].mean():.0f} % of the traces' pixels are saturated by the second group: no slope can be "
             "formed; such an exposure needs a fainter star or a shorter frame time"
         )
-    images[:, ~usable] = np.nan
-
-    # -- brightness of every integration, then a first deep image ----------------------------------------------------
-    level = np.empty((sample.size, readout.shape[1]), np.float32)
-    beside = np.where(near | ~usable, np.float32(np.nan), np.float32(0))
-    for j in range(sample.size):
-        level[j] = bridge(column_medians(images[j] + beside))
-        subtract_columns(images[j], level[j])
-    scale = brightness(images, expected)
-    image = column_medians(images / scale.mean(axis=1)[:, None, None].astype(np.float32)) + np.median(level, axis=0)
+    image = _median_image(images, brightness(light).mean(axis=1), pool) + np.median(level, axis=0)
     progress(sample.size + 1, steps)
 
     # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
     deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, None, pool)
     progress(sample.size + 2, steps)
     spans = moving_spans(deep, settings.motion.radius)
-    weight = _image_weight(deep, noise, near_traces(deep.trace_all, readout.shape, settings.mask_radius), n_groups)
+    near = near_traces(deep.trace_all, readout.shape, settings.mask_radius)
+    image_weight = _image_weight(deep, noise, near, n_groups)
     templates = make_templates(deep, _image_variance(noise, deep, n_groups), usable, tgroup, settings.motion)
     shapes: list[Any] = [None] * sample.size
+    plain = deep.total * np.float32(tgroup)
 
     def residual(j: int) -> None:
-        b = buffers()
-        model_image(deep, spans, None, tgroup, b.model)
+        b, model = buffers(), plain
         pair = b.data[:2] if n_groups > 2 else np.empty((2, *readout.shape), np.float32)
         pair[0], pair[1] = 0, images[j]
         subtract_columns(pair[1], -level[j])
         for _ in range(2):  # the second time against the integration's own brightness and motion
-            offset = difference_offset(pair, 0, 1, b.model, 1.0, weight, settings.clip)
+            offset = difference_offset(pair, 0, 1, model, 1.0, image_weight, settings.clip)
             np.subtract(pair[1], offset, out=b.image)
-            shapes[j] = fit_shape(b.image, deep, templates, spans, tgroup, settings.motion, b.work)
-            model_image(deep, spans, shapes[j], tgroup, b.model)
+            shapes[j] = fit_shape(b.image, deep, templates, spans, tgroup, settings.motion, b.work, plain=plain)
+            model = model_image(deep, spans, shapes[j], tgroup, b.model)
         level[j] = offset
-        np.subtract(b.image, b.model, out=images[j])
+        np.subtract(b.image, model, out=images[j])
 
     list(pool.map(residual, range(sample.size)))
-    image = deep.total * np.float32(tgroup) + column_medians(images) + np.median(level, axis=0)
+    image = plain + _median_image(images, None, pool) + np.median(level, axis=0)
+
+    # -- stars and sky again; meanwhile the pool looks for noise inside ramps: noisy pixels, and dark rows altogether -------
+    asked, spread, looking = None, np.empty(sample.size), None
+    if n_groups > 2 and sample.size > 1:
+        weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
+        asked = weight[FEW] > 0
+        first, scatter = deep, images
+
+        def look(j: int) -> None:
+            b = buffers()
+            load(int(sample[j]), b)
+            model_image(first, spans, shapes[j], tgroup, b.model)
+            offsets = deep_offsets(b.data, b.model, weight, settings.clip)
+            ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
+            spread[j] = dark_spread(b.data, b.dq, offsets, b.model, asked)
+
+        looking = pool.map(look, range(sample.size))
     deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, deep, pool)
     progress(sample.size + 3, steps)
-
-    # -- noise inside ramps: odd pixels, and how noisy dark rows really are ------------------------------------------------
-    if n_groups > 2 and sample.size > 1:
-        deep = _with_noise(deep, images, shapes, sample, load, usable, noise, settings, pool, buffers, progress)
+    if looking is not None and asked is not None:
+        for done, _ in enumerate(looking):
+            progress(sample.size + 4 + done, steps)
+        deep = _with_noise(deep, _median_image(images, None, pool), spread, asked, n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
 
@@ -160,21 +174,54 @@ def last_group(saturated: F64) -> int:
     return int(max(fine[-1] if fine.size else 1, 1))
 
 
-def brightness(images: F32, trace: F64) -> F64:
-    """Brightness of every image (n, y, x) per order (n, 2), relative to the median image: medians over columns of band sums."""
-    rows = np.arange(images.shape[1])[:, None]
-    out = np.ones((images.shape[0], 2))
+def _median_image(images: F32, scale: F64 | None, pool: Executor) -> F32:
+    """Median (y, x) of images (n, y, x), each divided by its ``scale`` (n,); some rows at a time."""
+    out = np.empty(images.shape[1:], np.float32)
+    by = 1 if scale is None else scale.astype(np.float32)[:, None, None]
+
+    def some(first: int) -> None:
+        rows = slice(first, first + ROWS)
+        out[rows] = column_medians(images[:, rows] / by)
+
+    list(pool.map(some, range(0, len(out), ROWS)))
+    return out
+
+
+@kernel
+def count_flag(dq, where, bit, out):
+    """How many pixels of dq (g, y, x) carry ``bit`` in every group, where (y, x) is True: out (g,)."""
+    for g in range(dq.shape[0]):
+        n = 0
+        for y in range(dq.shape[1]):
+            a, b = dq[g, y], where[y]
+            for x in range(a.size):
+                n += 1 if b[x] and a[x] & bit else 0
+        out[g] = n
+
+
+@kernel
+def band_sums(image, trace, out):
+    """Light of an image (y, x) within CORE rows of the traces (o, x) of the first orders: out (o, x); NaN counts as 0."""
+    out[:] = 0
+    for o in range(out.shape[0]):
+        first, last = np.nanmin(trace[o]) - CORE, np.nanmax(trace[o]) + CORE
+        for y in range(max(int(first), 0), min(int(last) + 1, image.shape[0])):
+            for x in range(image.shape[1]):
+                if abs(y - trace[o, x]) <= CORE and image[y, x] == image[y, x]:
+                    out[o, x] += image[y, x]
+
+
+def brightness(light: F64) -> F64:
+    """Brightness of every integration per order (n, 2), relative to the median one, from its `band_sums` (n, 2, x)."""
+    out = np.ones(light.shape[:2])
     for o in range(2):
-        with np.errstate(invalid="ignore"):
-            core = np.abs(rows - trace[o]) <= CORE
-        sums = np.stack([np.where(core, np.nan_to_num(im), 0).sum(0, dtype=np.float64) for im in images])
-        typical = np.median(sums, axis=0)
+        typical = np.median(light[:, o], axis=0)
         bright = typical > 0.1 * np.nanmax(typical, initial=0)
         if bright.sum() < 50:
             out[:, o] = out[:, 0]
             continue
-        for j in range(images.shape[0]):
-            out[j, o] = weighted_median(sums[j, bright] / typical[bright], np.sqrt(typical[bright]))
+        for j in range(len(light)):
+            out[j, o] = weighted_median(light[j, o, bright] / typical[bright], np.sqrt(typical[bright]))
     return np.where(np.isfinite(out) & (out > 0.05), out, 1.0)
 
 
@@ -212,13 +259,12 @@ def build(
     facts: dict[str, Any] = dict(before.facts) if before is not None else {}
     per_second = np.float32(1 / readout.tgroup)
     error = np.sqrt(np.nan_to_num(2 * noise.read2, nan=1.0)) * per_second / np.float32(np.sqrt(max(sample.size, 1)))
-    step = None
+    odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
     if before is None:
-        # good enough to measure traces on
-        rough = fit_background(image, good, expected_traces(readout), params=replace(settings.background, iterations=1))
-        step = rough.step_shift
-        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
-        traces: Traces = measure_traces(repaired - rough.sky, good & ~odd, readout, settings.traces)
+        # one turn of the sky fit is good enough to measure traces on, and to see what is left over in the sample
+        first = replace(settings.background, iterations=1)
+        background = fit_background(image, good, expected_traces(readout), params=first)
+        traces: Traces = measure_traces(repaired - background.sky, good & ~odd, readout, settings.traces)
         trace, raw, valid = traces.y, traces.y_raw, traces.valid
         facts |= {
             "pwcpos_fitted": traces.pwcpos_fit,
@@ -228,8 +274,7 @@ def build(
         }
     else:
         trace, raw, valid = before.trace, before.trace_raw, before.trace_valid
-        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
-    background: Background = fit_background(image, good & ~odd, trace, params=settings.background, step=step)
+        background = fit_background(image, good & ~odd, trace, params=settings.background)
     star = repaired - background.sky
     with np.errstate(invalid="ignore"):
         core = np.abs(np.arange(readout.shape[0])[:, None] - trace[0]) <= CORE
@@ -270,64 +315,49 @@ def build(
 def _with_noise(
     deep: Deep,
     scatter: F32,
-    shapes: list[Any],
-    sample: NDArray[np.int64],
-    load: Load,
+    spread: F64,
+    asked: NDArray[np.bool_],
+    n: int,
     usable: NDArray[np.bool_],
     noise: NoiseModel,
-    settings: SurveySettings,
-    pool: Executor,
-    buffers: Callable[[], Buffers],
-    progress: Callable[[int, int], None],
+    params: SurveyParams,
 ) -> Deep:
-    """Noisy pixels and the read-noise factor, from differences inside ramps (``scatter`` (n, y, x) is overwritten)."""
-    tgroup = noise.tgroup
-    spans = moving_spans(deep, settings.motion.radius)
-    near = near_traces(deep.trace_all, deep.sky.shape, settings.mask_radius)
-    rate = np.maximum(deep.total, 0) * np.float32(tgroup)
-    weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
-    dark = weight > 0
-    rows, columns = (index[::SPARSE] for index in np.nonzero(dark))
-    poisson = rate / noise.gain
-    n = 0
-    spread = np.empty(sample.size)
+    """Noisy pixels and the read-noise factor, from differences inside ramps.
 
-    def look(j: int) -> None:
-        nonlocal n
-        b = buffers()
-        load(int(sample[j]), b)
-        n = b.data.shape[0] - 1
-        model_image(deep, spans, shapes[j], tgroup, b.model)
-        subtract(b.data, cumulate(deep_offsets(b.data, b.model, weight, settings.clip)))
-        ramp_scatter(b.data, b.dq, SPOILT, scatter[j])
-        d = np.abs(b.data[1:, rows, columns] - b.data[:-1, rows, columns] - b.model[rows, columns])
-        spread[j] = 1.4826 * np.nanmedian(np.where((b.dq[1:, rows, columns] | b.dq[:-1, rows, columns]) & SPOILT, np.nan, d))
-
-    for done, _ in enumerate(pool.map(look, range(sample.size))):
-        progress(sample.size + 3 + done, 2 * sample.size + 4)
-    white = float(np.median(2 * noise.read2[dark])) if dark.any() else np.nan
-    factor2 = (np.median(spread) ** 2 - float(np.median(poisson[dark]))) / white if dark.any() else 1.0
+    scatter (y, x): medians over the sample of `ramp_scatter`, of n differences; spread (integrations,): `dark_spread` of the
+    pixels ``asked``.
+    """
+    poisson = np.maximum(deep.total, 0) * np.float32(noise.tgroup) / noise.gain
+    white, light = (float(np.median(v[FEW][asked])) if asked.any() else np.nan for v in (2 * noise.read2, poisson))
+    factor2 = (np.median(spread) ** 2 - light) / white
     factor = float(np.sqrt(np.clip(factor2, 1.0, 9.0))) if np.isfinite(factor2) else 1.0
-    noisy = noisy_pixels(
-        column_medians(scatter),
-        mean_deviation(poisson, noise.read2 * np.float32(factor**2), n),
-        usable,
-        sample.size,
-        n,
-        settings.survey.noisy,
-    )
+    expected = mean_deviation(poisson, noise.read2 * np.float32(factor**2), n)
+    noisy = noisy_pixels(scatter, expected, usable, spread.size, n, params.noisy)
     facts = deep.facts | {"n_noisy": int(noisy.sum()), "read_noise_factor": factor}
     return replace(deep, noisy=noisy, read_noise_factor=factor, facts=facts)
 
 
+def dark_spread(data: F32, dq: U8, offsets: F32, model: F32, asked: NDArray[np.bool_]) -> float:
+    """Robust scatter [DN] of the differences of dark pixels about ``model`` (y, x) and their columns' offsets (g - 1, x).
+
+    data, dq (g, y, x); asked: which of the FEW pixels count. NaN if there is none.
+    """
+    d = np.abs(np.diff(data[FEW], axis=0) - offsets[:, None, FEW[-1]] - model[FEW])
+    spoilt = (dq[FEW] & SPOILT) != 0
+    fine = d[asked & ~spoilt[1:] & ~spoilt[:-1]]
+    return 1.4826 * float(np.median(fine)) if fine.size else np.nan
+
+
 @kernel
-def ramp_scatter(data, dq, bad_bits, out):
+def ramp_scatter(data, dq, offsets, bad_bits, out):
     """Mean of |d_k - mean(d)| over the differences of each ramp into out (y, x); NaN where a group carries ``bad_bits``.
 
-    data, dq (g, y, x). What the model expects is the same in all differences of a ramp and drops out.
+    data, dq (g, y, x); offsets (g - 1, x) of the columns are taken out of the differences. What the model expects is the
+    same in all differences of a ramp and drops out.
     """
     ng, ny, nx = data.shape
     n = np.float32(ng - 1)
+    mean_offset = offsets.sum(axis=0) / n
     for y in range(ny):
         a, b, o = data[0, y], data[ng - 1, y], out[y]
         total, seen = np.zeros(nx, np.float32), np.zeros(nx, np.uint8)
@@ -336,9 +366,9 @@ def ramp_scatter(data, dq, bad_bits, out):
             for x in range(nx):
                 seen[x] |= row[x]
         for g in range(ng - 1):
-            u, v = data[g, y], data[g + 1, y]
+            u, v, c = data[g, y], data[g + 1, y], offsets[g]
             for x in range(nx):
-                total[x] += abs((v[x] - u[x]) - (b[x] - a[x]) / n)
+                total[x] += abs((v[x] - u[x] - c[x]) - ((b[x] - a[x]) / n - mean_offset[x]))
         for x in range(nx):
             o[x] = total[x] / n if (seen[x] & bad_bits) == 0 else np.float32(np.nan)
 
@@ -346,9 +376,10 @@ def ramp_scatter(data, dq, bad_bits, out):
 def mean_deviation(poisson: F32, read2: F32, n: int) -> F32:
     """Expected mean of |d_k - mean(d)| over the n differences of a ramp with this noise (Gaussian)."""
     total = np.zeros_like(poisson)
-    for k in range(n):
-        row = poisson + (read2 if k in (0, n - 1) else 0)  # row sum of the covariance: read noise cancels inside a ramp
+    ends = min(n, 2)
+    for count, edge in ((ends, read2), (n - ends, 0)):
+        row = poisson + edge  # row sum of the covariance: read noise cancels inside a ramp
         variance = poisson + 2 * read2 - 2 / n * row + (n * poisson + 2 * read2) / n**2
-        total += np.sqrt(np.maximum(variance, 0))
+        total += count * np.sqrt(np.maximum(variance, 0))
     deviation: F32 = (total * np.sqrt(2 / np.pi) / n).astype(np.float32)
     return deviation

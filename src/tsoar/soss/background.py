@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from tsoar.blocks import F32, F64, Readout
+from tsoar.jit import kernel
 from tsoar.medians import column_medians
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
 from tsoar.soss.masks import distance
@@ -32,6 +33,8 @@ STEP_ROW = 58.0
 """row of SUBSTRIP256 at which the step lies as tabulated (the middle of SUBSTRIP96, where the template was made)"""
 STEP_SHIFTS = np.arange(-8.0, 17.0)
 """[columns] the step is looked for from where it is tabulated"""
+COARSE = 4
+"""of these every fourth first, then those about the best one: the misfit is smooth, the template rises over 52 columns"""
 
 BOX = 15
 """[px] half width of the boxes that the halo's brightness is taken from"""
@@ -75,8 +78,10 @@ class Background:
     """share of an order's light per pixel, 70 px from its trace (1.4e-4 in WASP-39)"""
     halo_power: float
     """its fall with distance, |s|^-power (1.5 in WASP-39)"""
-    halo: F32
-    """(y, x)"""
+    halo_light: F64
+    """(3, x) brightness of every order that the halo was fitted with"""
+    traces: F64
+    """(3, x) rows about which it lies"""
     step_shift: float
     """[columns] of the step from where the template has it"""
     n_pixels: int
@@ -85,6 +90,12 @@ class Background:
     """robust scatter of those pixels about the fit"""
     method: str
     """what was fitted, in words"""
+
+    @property
+    def halo(self) -> F32:
+        """(y, x) the star's halo as fitted."""
+        image = halo_image(self.halo_light, self.traces, self.sky.shape, self.halo_power)
+        return (self.halo_amplitude * image).astype(np.float32)
 
 
 def sky_template(readout: Readout, step_shift: float = 0.0) -> F64:
@@ -107,34 +118,54 @@ def _sides(rows: F64, nx: int, step_shift: float) -> F64:
     """(2, y, x) the template left and right of the step at ``rows`` of SUBSTRIP256; their sum is the whole."""
     known = table("soss_background")
     first, last = STEP_COLUMNS
-    x = np.arange(nx, dtype=np.float64)
-    # columns are looked up where the tabulated step has them; far from the step nothing moves
-    moving = np.clip(2 - np.abs(x - (first + last) / 2) / 30, 0, 1)
-    place = x - (step_shift + (rows[:, None] - STEP_ROW) * STEP_TILT) * moving
-    sky = np.interp(place, known["x"], known["background"])
     low, high = np.interp([first, last], known["x"], known["background"])
-    inside = np.interp(np.clip(place, first, last), known["x"], known["background"])
-    right = np.clip((inside - low) / (high - low), 0, 1)
-    return np.stack([sky * (1 - right), sky * right])
+    x = np.arange(nx, dtype=np.float64)
+    # columns are looked up where the tabulated step has them; far from the step nothing moves, and all rows are the same
+    moving = np.clip(2 - np.abs(x - (first + last) / 2) / 30, 0, 1)
+    out = np.empty((2, rows.size, nx))
+    for part, its_rows in ((np.flatnonzero(moving == 0), rows[:1]), (np.flatnonzero(moving), rows)):
+        place = x[part] - (step_shift + (its_rows[:, None] - STEP_ROW) * STEP_TILT) * moving[part]
+        sky = np.interp(place, known["x"], known["background"])
+        inside = np.interp(np.clip(place, first, last), known["x"], known["background"])
+        right = np.clip((inside - low) / (high - low), 0, 1)
+        out[:, :, part] = sky * (1 - right), sky * right
+    return out
 
 
-def halo_fluxes(star: F32, good: NDArray[np.bool_], traces: F64) -> F64:
-    """(3, x) smooth brightness of each order for the halo, from boxes of +-15 px about the traces of the image without sky.
+def boxes(images: F32 | F64, good: NDArray[np.bool_], traces: F64) -> F64:
+    """(n, 3, x) light of images (n, y, x) within +-15 px of each trace, bad pixels made up for; NaN where a box is cut off."""
+    out = np.full((len(images), 3, images.shape[2]), np.nan)
+    _boxes(images, good, traces, out)
+    return out
+
+
+@kernel
+def _boxes(images, good, traces, out):
+    for o in range(3):
+        for x in range(good.shape[1]):
+            low, high = np.ceil(traces[o, x] - BOX), np.floor(traces[o, x] + BOX)
+            if not (traces[o, x] - BOX >= -0.5 and traces[o, x] + BOX <= good.shape[0] - 0.5):
+                continue
+            first, last = max(int(low), 0), min(int(high), good.shape[0] - 1)
+            count = 0
+            for y in range(first, last + 1):
+                count += good[y, x]
+            if count <= BOX:
+                continue
+            for n in range(images.shape[0]):
+                total = 0.0
+                for y in range(first, last + 1):
+                    total += images[n, y, x] if good[y, x] else 0.0
+                out[n, o, x] = total * (2 * BOX + 1) / count
+
+
+def halo_fluxes(box: F64, traces: F64) -> F64:
+    """(3, x) smooth brightness of each order for the halo, from `boxes` (3, x) of the image without sky.
 
     Order 2 where it lies on order 1's edge, and order 3 where it is faint, from their usual ratio to order 1 (WASP-39),
     scaled to what is seen where they are clear.
     """
-    ny, nx = star.shape
-    rows = np.arange(ny, dtype=np.float64)[:, None]
-    values = np.where(good, star, np.nan)
-    box = np.full((3, nx), np.nan)
-    for o in range(3):
-        with np.errstate(invalid="ignore"):
-            inside = np.abs(rows - traces[o]) <= BOX
-            whole = (traces[o] - BOX >= -0.5) & (traces[o] + BOX <= ny - 0.5)
-        count = np.count_nonzero(inside & good, axis=0)
-        total = np.nansum(np.where(inside, values, 0), axis=0)
-        box[o] = np.where(whole & (count > BOX), total * (2 * BOX + 1) / np.maximum(count, 1), np.nan)
+    nx = box.shape[1]
     out = np.zeros((3, nx))
     out[0] = _smooth(box[0])
     usual = np.stack([np.ones(2048), typical_ratio(2), typical_ratio(3)])[:, :nx]
@@ -205,7 +236,8 @@ def fit_background(
     if n_left + n_right < MIN_PIXELS:
         nothing = np.zeros(image.shape, np.float32)
         text = f"no sky subtracted: only {n_left + n_right} pixels lie far enough from the traces"
-        return Background(nothing, 0.0, 0.0, 0.0, WING_POWER, nothing.copy(), 0.0, n_left + n_right, float("nan"), text)
+        none = np.zeros((3, nx))
+        return Background(nothing, 0.0, 0.0, 0.0, WING_POWER, none, beyond, 0.0, n_left + n_right, float("nan"), text)
 
     y, x = np.nonzero(dark)
     values = image[dark].astype(np.float64)
@@ -219,16 +251,18 @@ def fit_background(
     free, power, amplitude = params.halo, WING_POWER, WING if params.halo else 0.0
     scales = np.ones(2)
     flux = np.zeros((3, nx)) if order_flux is None else order_flux
+    light_of_star, *light_of_sky = boxes(np.stack([image, *sides.astype(np.float32)]), good, traces)
     fit = _Fit(np.ones(1), 0.0, 0.0, 0.0, 0)
     for turn in range(params.iterations):
         part = slice(None, None, 1 if turn == params.iterations - 1 else SPARSE)  # all pixels count in the last fit
-        sky = (scales[0] * sides[0] + scales[1] * sides[1]).astype(np.float32)
         if order_flux is None and params.halo:
-            flux = halo_fluxes(image - sky, good, traces)
+            flux = halo_fluxes(light_of_star - scales[0] * light_of_sky[0] - scales[1] * light_of_sky[1], traces)
         light, some = flux[:, x[part]], [c[part] for c in columns]
         if free and turn > 0:
             few = slice(None, None, SPARSE)
-            power = _best_power(values[few], [c[few] for c in columns], flux[:, x[few]], away[:, few], params.clip)
+            i = int(np.clip(np.rint((power - POWERS[0]) / (POWERS[1] - POWERS[0])), 1, POWERS.size - 2))
+            grid = POWERS if turn == 1 else POWERS[i - 1 : i + 2]  # it hardly moves any more
+            power = _best_power(grid, values[few], [c[few] for c in columns], flux[:, x[few]], away[:, few], params.clip)
         halo = (light * away[:, part] ** -power).sum(axis=0)
         if free:
             fit = _robust(values[part], [*some, halo], params.clip)
@@ -247,7 +281,8 @@ def fit_background(
         scale_right=float(scales[1]),
         halo_amplitude=amplitude,
         halo_power=power,
-        halo=(amplitude * halo_image(flux, beyond, image.shape, power)).astype(np.float32),
+        halo_light=flux,
+        traces=beyond,
         step_shift=step,
         n_pixels=fit.n,
         residual_std=fit.sigma,
@@ -266,32 +301,30 @@ class _Fit(NamedTuple):
 
 def _robust(values: F64, columns: list[F64], clip: float) -> _Fit:
     """Least squares with weights 1 / sqrt(|residual|), renewed, and clipping against the robust scatter."""
-    a = np.stack(columns, axis=1)
-    weight = np.ones(values.size)
-    found, size, sigma = np.zeros(len(columns)), np.abs(values), 0.0
+    a = np.stack(columns)
+    weighted = a
+    found: F64 = np.zeros(len(columns))
+    size, sigma = np.abs(values), 0.0
     for _ in range(6):
-        weighted = a * weight[:, None]
-        normal = weighted.T @ weighted + 1e-30 * np.eye(len(columns))
-        found = np.asarray(np.linalg.solve(normal, weighted.T @ (values * weight)), np.float64)
-        residual = values - a @ found
-        size = np.abs(residual)
+        normal = weighted @ a.T + 1e-30 * np.eye(len(columns))
+        found = np.asarray(np.linalg.solve(normal, weighted @ values), np.float64)
+        size = np.abs(values - found @ a)
         sigma = 1.4826 * float(np.median(size))
-        weight = np.maximum(size, 0.1 * sigma + 1e-30) ** -0.25  # enters squared
-        weight[size > clip * sigma] = 0
+        weighted = a * np.where(size <= clip * sigma, 1 / np.sqrt(np.maximum(size, 0.1 * sigma + 1e-30)), 0)
     inside = size <= clip * sigma
-    plain = a[inside].T @ a[inside]
+    plain = (a * inside) @ a.T
     error = sigma * float(np.sqrt(np.linalg.pinv(plain)[0, 0]))
     return _Fit(found, error, sigma, float(np.mean(np.minimum(size, clip * sigma))), int(np.count_nonzero(inside)))
 
 
-def _best_power(values: F64, columns: list[F64], flux: F64, away: F64, clip: float) -> float:
+def _best_power(powers: F64, values: F64, columns: list[F64], flux: F64, away: F64, clip: float) -> float:
     """How steeply the halo falls: the best of a grid by the mean |residual|, refined by a parabola."""
-    cost = np.empty(POWERS.size)
+    cost = np.empty(powers.size)
     logarithm = np.log(away)  # exp of a product is three times faster than a power, eight times over
-    for i, power in enumerate(POWERS):
+    for i, power in enumerate(powers):
         halo = (flux * np.exp(-power * logarithm)).sum(axis=0)
         cost[i] = _robust(values, [*columns, halo], clip).cost
-    return _lowest(POWERS, cost)
+    return _lowest(powers, cost)
 
 
 def _lowest(grid: F64, cost: F64) -> float:
@@ -304,10 +337,11 @@ def _lowest(grid: F64, cost: F64) -> float:
 
 
 def _dark_pixels(image: F32, good: NDArray[np.bool_], traces: F64, params: BackgroundParams) -> NDArray[np.bool_]:
-    away = distance(traces, image.shape)
-    far = (away[0] > params.away) & (away[1] > params.away) & (away[2] > params.away_order3)
+    asked = slice(None, params.last_column)
+    away = distance(traces[:, asked], image[:, asked].shape)
+    far = np.zeros(image.shape, bool)
+    far[:, asked] = (away[0] > params.away) & (away[1] > params.away) & (away[2] > params.away_order3)
     far &= good & np.isfinite(image)
-    far[:, params.last_column :] = False
     return far
 
 
@@ -327,11 +361,19 @@ def _step_shift(image: F32, dark: NDArray[np.bool_], rows: F64) -> float:
         bands.append((rows[first : first + 32].mean(), columns + window.start, column_medians(values)))
     if not bands:
         return 0.0
-    cost = np.zeros(STEP_SHIFTS.size)
-    for i, shift in enumerate(STEP_SHIFTS):
-        for row, columns, values in bands:
-            left, right = _sides(np.array([row]), window.stop, float(shift))[:, 0, columns]
+
+    def misfit(shift: float) -> float:
+        sides = _sides(np.array([row for row, _, _ in bands]), window.stop, shift)
+        total = 0.0
+        for k, (_, columns, values) in enumerate(bands):
             # the halo is even over so few columns: a constant stands for it
-            fit = _robust(values.astype(np.float64), [left, right, np.ones(values.size)], 6.0)
-            cost[i] += fit.cost * values.size
+            fit = _robust(values.astype(np.float64), [*sides[:, k, columns], np.ones(values.size)], 6.0)
+            total += fit.cost * values.size
+        return total
+
+    cost = np.full(STEP_SHIFTS.size, np.inf)
+    cost[::COARSE] = [misfit(float(shift)) for shift in STEP_SHIFTS[::COARSE]]
+    best = int(np.argmin(cost))
+    near = slice(max(best - COARSE + 1, 0), best + COARSE)
+    cost[near] = [misfit(float(shift)) for shift in STEP_SHIFTS[near]]
     return _lowest(STEP_SHIFTS, cost)

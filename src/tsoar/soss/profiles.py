@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from tsoar.blocks import F32, F64
+from tsoar.jit import kernel
 from tsoar.soss.tables import of_order, table
 from tsoar.soss.traces import REFERENCE_ANGLE, published_traces
 
@@ -115,18 +116,9 @@ def order_fluxes(star: F32, good: NDArray[np.bool_], traces: F64, waves: F64, mo
     nx = star.shape[1]
     if models is None:
         models = profile_images(full_traces(traces), waves, star.shape)
-    rows = np.arange(star.shape[0], dtype=np.float64)[:, None]
-    with np.errstate(invalid="ignore"):
-        near = np.any(np.abs(rows - traces[:, None, :]) <= CORE, axis=0)
-    weight = (near & good).astype(np.float32)
-    values = np.where(good, star, 0).astype(np.float32)
-    normal = np.empty((nx, 3, 3))
-    right = np.empty((nx, 3))
-    weighted = models * weight
-    for a in range(3):
-        right[:, a] = np.einsum("yx,yx->x", weighted[a], values, dtype=np.float64)
-        for b in range(a + 1):
-            normal[:, a, b] = normal[:, b, a] = np.einsum("yx,yx->x", weighted[a], models[b], dtype=np.float64)
+    normal, right = np.zeros((3, 3, nx)), np.zeros((3, nx))
+    _normal_equations(models, star, good, traces, CORE, normal, right)
+    normal, right = np.moveaxis(normal, 2, 0), right.T
     # an order without rows in this column gets its flux from the neighbours below; keep the system solvable
     seen = np.diagonal(normal, axis1=1, axis2=2) > 0.3 * np.nanmedian(normal[:, 0, 0])
     for a in range(3):
@@ -136,6 +128,20 @@ def order_fluxes(star: F32, good: NDArray[np.bool_], traces: F64, waves: F64, mo
     raw: F64 = np.asarray(np.linalg.solve(normal + 1e-12 * np.eye(3), right[..., None])[..., 0].T, np.float64)
     raw[~seen.T] = np.nan
     return _regular(raw, traces)
+
+
+@kernel
+def _normal_equations(models, star, good, traces, radius, normal, right):
+    """Sums down the columns of model x model into normal (3, 3, x), of model x star into right (3, x), near any trace."""
+    for y in range(star.shape[0]):
+        for x in range(star.shape[1]):
+            near = abs(y - traces[0, x]) <= radius or abs(y - traces[1, x]) <= radius or abs(y - traces[2, x]) <= radius
+            if not (near and good[y, x]):
+                continue
+            for a in range(3):
+                right[a, x] += models[a, y, x] * star[y, x]
+                for b in range(3):
+                    normal[a, b, x] += models[a, y, x] * models[b, y, x]
 
 
 def _regular(raw: F64, traces: F64) -> F64:
@@ -181,17 +187,51 @@ def _smooth(values: F64, width: float) -> F64:
 
 
 def profile_images(traces: F64, waves: F64, shape: tuple[int, int]) -> F32:
-    """(3, y, x) share of each order's light in every pixel, wings included; 0 in columns without trace."""
-    ny, nx = shape
-    rows = np.arange(ny, dtype=np.float64)[:, None]
-    out = np.zeros((3, ny, nx), np.float32)
+    """(3, y, x) share of each order's light in every pixel, wings included; 0 in columns without trace.
+
+    What `profile` gives, which asks its table for every pixel anew; here the wavelength of a column is looked up once.
+    """
+    out = np.zeros((3, *shape), np.float32)
     for o in range(3):
         known = np.isfinite(traces[o])
         if not known.any():
             continue
-        w = _bridge(waves[o])[known] if np.isfinite(waves[o]).any() else np.full(int(known.sum()), 1.0)
-        out[o][:, known] = profile(o + 1, w[None, :], rows - traces[o, known][None, :])
+        w = _bridge(waves[o]) if np.isfinite(waves[o]).any() else np.ones(shape[1])
+        measured, grid, values = _profiles(o + 1)
+        place = np.interp(w, measured, np.arange(measured.size))
+        _spread(values, grid[0], grid[1] - grid[0], place, traces[o], out[o])
     return out
+
+
+@kernel
+def _spread(values, first, step, place, trace, out):
+    """`profile` down the columns: values (w, s) from s = ``first``, columns at ``place`` (x,) among the wavelengths."""
+    nw, ns = values.shape
+    nx = trace.size
+    columns, above_wing = np.empty((ns, nx)), np.empty((2, nx))
+    for x in range(nx):
+        i = min(int(place[x]), max(nw - 2, 0))
+        t = place[x] - i
+        for k in range(ns):
+            columns[k, x] = (1 - t) * values[i, k] + (t * values[i + 1, k] if t > 0 else 0.0)
+        for side in range(2):  # at the table's edges
+            j = (TABLE_EDGE * (2 * side - 1) - first) / step
+            k = min(int(j), ns - 2)
+            edge = columns[k, x] + (j - k) * (columns[k + 1, x] - columns[k, x])
+            above_wing[side, x] = edge / (WING * (TABLE_EDGE / WING_AT) ** -WING_POWER)
+    for y in range(out.shape[0]):
+        o = out[y]
+        for x in range(nx):
+            s = y - trace[x]
+            away = abs(s)
+            if away <= TABLE_EDGE:
+                j = (s - first) / step
+                k = min(int(j), ns - 2)
+                o[x] = columns[k, x] + (j - k) * (columns[k + 1, x] - columns[k, x])
+            elif away < np.inf:  # NaN, no trace, is not
+                far = WING / ((away / WING_AT) * np.sqrt(away / WING_AT))  # WING_POWER, four times faster than a power
+                join = (WING_AT - away) / (WING_AT - TABLE_EDGE)
+                o[x] = far * above_wing[1 if s > 0 else 0, x] ** join if join > 0 else far
 
 
 def split_orders(star: F32, good: NDArray[np.bool_], traces: F64, wavelengths: F64) -> F32:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import map_coordinates, uniform_filter1d
+from scipy.ndimage import spline_filter1d, uniform_filter1d
 
 from tsoar.blocks import F32, F64
+from tsoar.jit import kernel
 from tsoar.medians import column_medians
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
 
@@ -105,38 +105,68 @@ def motion_templates(
     little motion; pixel structure of 1 % in the derivative would take another per cent). ``each`` is `map`, or that of a
     pool: orders do not depend on each other.
     """
-    rows = np.arange(star.shape[1], dtype=np.float64)[:, None]
     gradient, stretch, curvature = np.zeros_like(star), np.zeros_like(star), np.zeros_like(star)
-    s = np.arange(-radius - 6, radius + 6.25, 0.5)
+    step = 0.5
+    s = np.arange(-radius - 6, radius + 6.25, step)
     core = np.abs(s) <= 10
 
     def fill(o: int) -> None:
-        on = np.isfinite(trace[o])
-        if not on.any():
+        x = np.flatnonzero(np.isfinite(trace[o]))
+        if not x.size:
             return
-        x = np.flatnonzero(on)
-        y = trace[o, x]
-        grid = map_coordinates(
-            star[o].astype(np.float64), [y + s[:, None], np.broadcast_to(x, (s.size, x.size))], order=3, mode="nearest"
-        )
+        low = max(int(trace[o, x].min() + s[0]) - BEYOND, 0)  # only rows that the order comes near to
+        cut = np.s_[o, low : int(trace[o, x].max() + s[-1]) + 2 + BEYOND]
+        image, y = star[cut][:, x], trace[o, x]
+        rows = np.arange(low, low + len(image), dtype=np.float64)[:, None]
+        around = np.pad(image.astype(np.float64), ((BEYOND, BEYOND), (0, 0)), mode="edge")
+        grid = down_columns(around, np.clip(y - low + s[:, None] + BEYOND, 1, len(around) - 3))
         light = np.maximum(grid[core].mean(axis=0), 0)
         mean_light = np.maximum(uniform_filter1d(light, columns, mode="nearest"), 1e-3 * light.max())
         shape = uniform_filter1d(grid, columns, axis=1, mode="nearest") / mean_light
         away, from_centre = rows - y, rows - (trace if centre is None else centre)[o, x]
-        place = [(away - s[0]) / (s[1] - s[0]), np.broadcast_to(np.arange(x.size), away.shape)]
-        spline = CubicSpline(s, shape, axis=0)
-        near = np.abs(away) <= radius
-        first, second = (
-            np.where(near, light * map_coordinates(spline(s, k), place, order=3, mode="nearest"), 0) for k in (1, 2)
-        )
-        smooth = np.where(near, light * map_coordinates(shape, place, order=3, mode="nearest"), 0)
-        gradient[o][:, x] = -first
-        stretch[o][:, x] = np.where(near, -(smooth + from_centre * first), 0)
-        curvature[o][:, x] = 0.5 * second
+        place = np.where(np.abs(away) <= radius, (away - s[0]) / step, np.nan)
+        spline = spline_filter1d(shape, axis=0, mode="mirror")
+        before, after = np.roll(spline, 1, axis=0), np.roll(spline, -1, axis=0)  # wrong at the ends, 6 px from what is asked
+        first = light * down_columns((after - before) / (2 * step), place)
+        smooth = light * down_columns(shape, place)
+        gradient[cut][:, x] = -first
+        stretch[cut][:, x] = -(smooth + from_centre * first)
+        curvature[cut][:, x] = 0.5 * light * down_columns((after - 2 * spline + before) / step**2, place)
 
     for _ in each(fill, range(star.shape[0])):
         pass
     return gradient, stretch, curvature
+
+
+BEYOND = 12
+"""rows by which an image is continued for its spline: the frame's edge is felt 0.27 per row (`scipy.ndimage` takes as many)"""
+
+
+def down_columns(values: F64, place: F64) -> F64:
+    """Columns of ``values`` (n, x) at the rows ``place`` (m, x), by cubic splines; 0 where ``place`` is NaN.
+
+    Rows between 1 and n - 3 can be asked for. Like `scipy.ndimage.map_coordinates` at whole columns, without its splines
+    along the other axis, which there do nothing: eight times faster.
+    """
+    out = np.empty_like(place)
+    _splines(spline_filter1d(values, axis=0, mode="mirror"), place, out)
+    return out
+
+
+@kernel
+def _splines(coefficients, place, out):
+    for i in range(place.shape[0]):
+        for x in range(place.shape[1]):
+            p = place[i, x]
+            if not p >= 1:
+                out[i, x] = 0
+                continue
+            k = int(p)
+            t = p - k
+            u = 1 - t
+            total = u * u * u * coefficients[k - 1, x] + t * t * t * coefficients[k + 2, x]
+            total += (4 - 3 * t * t * (2 - t)) * coefficients[k, x] + (4 - 3 * u * u * (2 - u)) * coefficients[k + 1, x]
+            out[i, x] = total / 6
 
 
 def noisy_pixels(

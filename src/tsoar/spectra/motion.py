@@ -80,12 +80,13 @@ def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     >>> spans_of(np.array([[False, True, True, False, True]])).tolist()
     [[0, 1, 3], [0, 4, 5]]
     """
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    edges = np.diff(padded, axis=1)
-    rows, first = np.nonzero(edges == 1)
-    _, last = np.nonzero(edges == -1)
-    return np.stack([rows, first, last], axis=1).astype(np.int32)
+    width = mask.shape[1] + 1
+    padded = np.zeros((mask.shape[0], width), bool)  # a column that is not in it parts the rows
+    padded[:, 1:] = mask
+    flat = padded.ravel()
+    edges = np.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1, flat.size)  # into a stretch, out of it, into the next ...
+    first, last = edges[: edges.size // 2 * 2].reshape(-1, 2).T
+    return np.stack([first // width, first % width - 1, first % width - 1 + last - first], axis=1).astype(np.int32)
 
 
 def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams) -> Templates:
@@ -95,28 +96,49 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
     light is bright enough to be seen in one integration; else it follows order 1.
     """
     rows = np.arange(deep.sky.shape[0])[:, None]
-    weight = np.where(usable & np.isfinite(variance) & (variance > 0), 1 / np.where(variance > 0, variance, 1), 0)
-    weight = np.where(deep.odd, 0, weight)
-    orders, spans, weighted, tables = [], [], [], []
+    known = usable & ~deep.odd & np.isfinite(variance) & (variance > 0)
+    weight = np.where(known, 1 / np.where(known, variance, 1), 0).astype(np.float32)
+    orders, spans, weighted = [], [], []
     for o in range(3):
         with np.errstate(invalid="ignore"):
             near = np.abs(rows - deep.trace[o]) <= params.radius
             inside = (deep.trace[o] >= CORE - 0.5) & (deep.trace[o] <= rows.size - CORE - 0.5)
         if inside.sum() < WHOLE_COLUMNS:
             continue
-        table = np.stack([deep.star[o], deep.gradient[o], deep.stretch[o]]) * np.float32(tgroup)
-        if o == 2 and np.sum(weight * near * np.square(table[0])) < 100**2:  # brightness known to 1 % at least
+        light = deep.star[o] * np.float32(tgroup)
+        if o == 2 and np.sum(weight * near * np.square(light), dtype=np.float64) < 100**2:  # brightness known to 1 % at least
             continue
         orders.append(o)
         spans.append(spans_of(near))
-        tables.append(np.where(near, table, 0))
-        weighted.append(np.ascontiguousarray(table * np.where(near, weight, 0), np.float32))
-    limit = np.where(weight > 0, variance, np.nan).astype(np.float32)
-    columns = np.stack([np.einsum("jyx,kyx->jkx", w, t, dtype=np.float64) for w, t in zip(weighted, tables, strict=True)])
-    best = tuple(_informed(c) for c in columns)
+        here = np.where(near, weight * np.float32(tgroup), np.float32(0))
+        weighted.append(np.stack([deep.star[o] * here, deep.gradient[o] * here, deep.stretch[o] * here]))
+    limit = np.where(known, variance, np.nan).astype(np.float32)
     blank = np.zeros((len(orders) * N_TEMPLATES,) * 2)
-    free = Templates(tuple(spans), tuple(weighted), blank, blank, columns, best, limit, tuple(orders))
+    own = np.stack([_column_normal(w, s, deep, o, tgroup) for w, s, o in zip(weighted, spans, orders, strict=True)])
+    best = tuple(_informed(c) for c in own)
+    free = Templates(tuple(spans), tuple(weighted), blank, blank, own, best, limit, tuple(orders))
     return with_normals(free, deep, tgroup)
+
+
+def _column_normal(weighted: F32, spans: NDArray[np.int32], deep: Deep, order: int, tgroup: float) -> F64:
+    """Sums down the columns (3, 3, x) of weighted templates (3, y, x) near one order's trace x templates of ``order``."""
+    out = np.zeros((N_TEMPLATES, N_TEMPLATES, weighted.shape[2]))
+    _add_products(weighted, deep.star[order], deep.gradient[order], deep.stretch[order], spans, out)
+    return out * tgroup
+
+
+@kernel
+def _add_products(weighted, star, gradient, stretch, spans, out):
+    for i in range(spans.shape[0]):
+        y, left, right = spans[i, 0], spans[i, 1], spans[i, 2]
+        t0, t1, t2 = star[y, left:right], gradient[y, left:right], stretch[y, left:right]
+        for j in range(3):
+            w = weighted[j, y, left:right]
+            o0, o1, o2 = out[j, 0, left:right], out[j, 1, left:right], out[j, 2, left:right]
+            for x in range(w.size):
+                o0[x] += w[x] * t0[x]
+                o1[x] += w[x] * t1[x]
+                o2[x] += w[x] * t2[x]
 
 
 def with_normals(t: Templates, deep: Deep, tgroup: float, beside: F32 | None = None) -> Templates:
@@ -130,17 +152,17 @@ def with_normals(t: Templates, deep: Deep, tgroup: float, beside: F32 | None = N
     n = len(t.orders) * N_TEMPLATES
     normal = np.zeros((n, n))
     columns = t.column_normal.copy()
-    for a, w in enumerate(t.weighted):
+    for a, (w, spans) in enumerate(zip(t.weighted, t.spans, strict=True)):
         for b, o in enumerate(t.orders):
             # light of another order in this band: its brightness acts here everywhere, its motion near its own trace
-            table = np.stack([deep.star[o], deep.gradient[o], deep.stretch[o]]) * np.float32(tgroup)
-            normal[3 * a : 3 * a + 3, 3 * b : 3 * b + 3] = np.einsum("jyx,kyx->jk", w, table, dtype=np.float64)
-            if beside is None:
-                continue
-            lost = w.sum(axis=1, dtype=np.float64) * (beside[o] * np.float32(tgroup))
-            normal[3 * a : 3 * a + 3, 3 * b] -= lost.sum(axis=1)
-            if a == b:
-                columns[a][:, 0] -= lost
+            products = t.column_normal[a] if a == b else _column_normal(w, spans, deep, o, tgroup)
+            normal[3 * a : 3 * a + 3, 3 * b : 3 * b + 3] = products.sum(axis=2)
+        if beside is None:
+            continue
+        lost = w.sum(axis=1, dtype=np.float64) * np.float32(tgroup)
+        columns[a][:, 0] -= lost * beside[t.orders[a]]
+        for b, o in enumerate(t.orders):
+            normal[3 * a : 3 * a + 3, 3 * b] -= (lost * beside[o]).sum(axis=1)
     narrow = np.flatnonzero(np.arange(n) % N_TEMPLATES != 2)
     held = np.zeros((n, n))
     held[np.ix_(narrow, narrow)] = np.linalg.pinv(normal[np.ix_(narrow, narrow)])
