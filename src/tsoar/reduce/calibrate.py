@@ -1,6 +1,8 @@
 """The first six steps of the detector stage in one pass over an integration, row by row while it is in cache.
 
-Called are the very row kernels of `tsoar.detector`: step by step or fused, the bits are the same. A step that is left out
+A row is visited twice: its raw counts say what is saturated, and when the rows around it have said so too, one loop takes
+them from the file's bytes to calibrated groups (a loop a step, each through the cache, takes twice as long). The operations
+are those of `tsoar.detector` in the same order: step by step or fused, the bits are the same. A step that is left out
 gets a reference that does nothing (bias 0, identity polynomial, limits above all counts), which is exact in float32.
 """
 
@@ -18,12 +20,13 @@ from tsoar.detector.dark_current import prepare as prepare_dark
 from tsoar.detector.dark_current import subtract_row as dark_row
 from tsoar.detector.dq_init import prepare as prepare_mask
 from tsoar.detector.linearity import correct_row as linearity_row
+from tsoar.detector.linearity import five_terms
 from tsoar.detector.linearity import prepare as prepare_linearity
 from tsoar.detector.refpix import RefpixParams, measure_float32
 from tsoar.detector.refpix import measure as measure_refpix
 from tsoar.detector.refpix import prepare as prepare_refpix
 from tsoar.detector.refpix import subtract_row as refpix_row
-from tsoar.detector.saturation import SaturationParams, flag_row, spread_row
+from tsoar.detector.saturation import FLOOR, NEVER, NONE, SaturationParams, spread_row
 from tsoar.detector.saturation import prepare as prepare_saturation
 from tsoar.detector.superbias import prepare as prepare_bias
 from tsoar.detector.superbias import subtract_row as bias_row
@@ -86,13 +89,35 @@ def prepare_calibration(
 
 
 @kernel
+def counts_of(v):
+    """Big-endian int16 with BZERO 32768, seen as native uint16, to float32 counts."""
+    return np.float32(np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000)))
+
+
+@kernel
 def decode_row(raw, y, data):
-    """Row ``y`` of big-endian int16 counts with BZERO 32768, seen as native uint16 raw (g, y, x), into float32 data."""
+    """Row ``y`` of counts as the file has them, raw (g, y, x), into float32 data."""
     for g in range(raw.shape[0]):
         a, b = raw[g, y], data[g, y]
         for x in range(a.size):
-            v = a[x]
-            b[x] = np.float32(np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000)))
+            b[x] = counts_of(a[x])
+
+
+@kernel
+def _look_at_counts(raw, bad, floor, limit, group, first, q):
+    """One row of one group: first saturated group so far (groups come last to first); flags: ``bad``, ``floor`` at 0 counts."""
+    for x in range(q.size):
+        v = counts_of(raw[x])
+        first[x] = group if v >= limit[x] else first[x]
+        q[x] = bad[x] | (floor if v <= np.float32(0) else NONE)
+
+
+@kernel
+def _calibrate_counts(raw, q, bias, level, c0, c1, c2, c3, c4, dark, out):
+    """One row of one group from the file's bytes to calibrated data."""
+    for x in range(out.size):
+        v = (counts_of(raw[x]) - bias[x]) - level
+        out[x] = five_terms(v, q[x], c0[x], c1[x], c2[x], c3[x], c4[x]) - dark[x]
 
 
 @kernel
@@ -101,9 +126,7 @@ def _reference_counts(raw, where, bias, values):
     for i in range(where.shape[0]):
         y, x = where[i, 1], where[i, 2]
         for g in range(raw.shape[0]):
-            v = raw[g, y, x]
-            counts = np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000))
-            values[g, i] = np.float32(counts) - bias[y, x]
+            values[g, i] = counts_of(raw[g, y, x]) - bias[y, x]
 
 
 def reference_levels(raw: NDArray[np.uint16], c: Calibration) -> F32:
@@ -130,26 +153,30 @@ def calibrate_rows(raw, data, dq, first, bad, limit, bias, coeffs, dark, grow, t
     work = np.empty(nx, np.float32)
     grown = np.empty(nx, np.uint8)
     ahead = max(grow, 0)  # rows whose saturation must be known before a row is finished
+    floor = FLOOR if grow >= 0 else NONE
     saturated = 0
     for step in range(ny + ahead):
         if step < ny:
-            decode_row(raw, step, data)
-            for g in range(ng):
-                q, b = dq[g, step], bad[step]
-                for x in range(nx):
-                    q[x] = b[x]
-            if grow >= 0:
-                flag_row(data, dq, step, limit, first)
+            first[step, :] = NEVER
+            for g in range(ng - 1, -1, -1):
+                _look_at_counts(raw[g, step], bad[step], floor, limit[step], np.uint8(g), first[step], dq[g, step])
         y = step - ahead
         if y < 0:
             continue
         if grow >= 0 and spread_row(first, dq, y, grow, grown):
             for x in range(nx):
                 saturated += ng - grown[x] if grown[x] < ng else 0
-        bias_row(data, y, bias)
-        refpix_row(data, y, table)
-        linearity_row(data, dq, y, coeffs, work)
-        dark_row(data, y, dark)
+        if coeffs.shape[1] == 5:
+            c = coeffs[y]
+            for g in range(ng):
+                level = table[g, y % 2]
+                _calibrate_counts(raw[g, y], dq[g, y], bias[y], level, c[0], c[1], c[2], c[3], c[4], dark[y, g], data[g, y])
+        else:
+            decode_row(raw, y, data)
+            bias_row(data, y, bias)
+            refpix_row(data, y, table)
+            linearity_row(data, dq, y, coeffs, work)
+            dark_row(data, y, dark)
     return saturated
 
 
