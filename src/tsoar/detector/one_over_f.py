@@ -180,6 +180,15 @@ def subtract(data, cumulative):
         subtract_row(data, y, cumulative)
 
 
+@kernel
+def subtract_listed(data, cumulative, pixels):
+    """The same for the listed pixels (n, 2) alone, each listed once."""
+    for i in range(pixels.shape[0]):
+        y, x = pixels[i, 0], pixels[i, 1]
+        for g in range(1, data.shape[0]):
+            data[g, y, x] -= cumulative[g - 1, x]
+
+
 def cumulate(offsets: F32) -> F32:
     """Offsets of differences -> offsets of the groups after the first (summed in float64)."""
     summed: F32 = np.cumsum(offsets, axis=0, dtype=np.float64).astype(np.float32)

@@ -31,6 +31,7 @@ from tsoar.detector.saturation import prepare as prepare_saturation
 from tsoar.detector.superbias import prepare as prepare_bias
 from tsoar.detector.superbias import subtract_row as bias_row
 from tsoar.jit import kernel
+from tsoar.reduce.memory import restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,10 @@ def prepare_calibration(
     return Calibration(
         before_refpix | coeffs_dq | dark_dq,
         (mask & np.uint32(flags.DO_NOT_USE)).astype(np.uint8),
-        limit,
-        bias,
-        coeffs,
-        dark,
+        restart(limit, 1),
+        restart(bias, 2),
+        restart(coeffs, 3),
+        restart(dark, 4),
         where,
         saturation.grow if "saturation" not in skip else -1,
         refpix,
