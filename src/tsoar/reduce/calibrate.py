@@ -114,11 +114,39 @@ def _look_at_counts(raw, bad, floor, limit, group, first, q):
 
 
 @kernel
-def _calibrate_counts(raw, q, bias, level, c0, c1, c2, c3, c4, dark, out):
-    """One row of one group from the file's bytes to calibrated data."""
+def _calibrated(v, q, bias, level, c0, c1, c2, c3, c4, dark):
+    """One group of one pixel from the file's bytes to calibrated data."""
+    return five_terms((counts_of(v) - bias) - level, q, c0, c1, c2, c3, c4) - dark
+
+
+@kernel
+def _calibrate_group(raw, q, bias, level, c0, c1, c2, c3, c4, dark, out):
     for x in range(out.size):
-        v = (counts_of(raw[x]) - bias[x]) - level
-        out[x] = five_terms(v, q[x], c0[x], c1[x], c2[x], c3[x], c4[x]) - dark[x]
+        out[x] = _calibrated(raw[x], q[x], bias[x], level, c0[x], c1[x], c2[x], c3[x], c4[x], dark[x])
+
+
+@kernel
+def _calibrate_two(raw_a, raw_b, q_a, q_b, bias, level_a, level_b, c0, c1, c2, c3, c4, dark_a, dark_b, a, b):
+    """Two groups at a time fetch bias and coefficients, more than the nearest cache holds, half as often."""
+    for x in range(a.size):
+        a[x] = _calibrated(raw_a[x], q_a[x], bias[x], level_a, c0[x], c1[x], c2[x], c3[x], c4[x], dark_a[x])
+        b[x] = _calibrated(raw_b[x], q_b[x], bias[x], level_b, c0[x], c1[x], c2[x], c3[x], c4[x], dark_b[x])
+
+
+@kernel
+def _calibrate_row(raw, data, dq, y, bias, coeffs, dark, table):
+    """Row ``y`` of all groups, with polynomials of five terms; planes as in `calibrate_rows`."""
+    ng = raw.shape[0]
+    p, c, d = bias[y], coeffs[y], dark[y]
+    for g in range(0, ng - 1, 2):
+        h = g + 1
+        _calibrate_two(
+            raw[g, y], raw[h, y], dq[g, y], dq[h, y], p, table[g, y % 2], table[h, y % 2],
+            c[0], c[1], c[2], c[3], c[4], d[g], d[h], data[g, y], data[h, y],
+        )  # fmt: skip
+    if ng % 2:
+        g = ng - 1
+        _calibrate_group(raw[g, y], dq[g, y], p, table[g, y % 2], c[0], c[1], c[2], c[3], c[4], d[g], data[g, y])
 
 
 @kernel
@@ -168,10 +196,7 @@ def calibrate_rows(raw, data, dq, first, bad, limit, bias, coeffs, dark, grow, t
             for x in range(nx):
                 saturated += ng - grown[x] if grown[x] < ng else 0
         if coeffs.shape[1] == 5:
-            c = coeffs[y]
-            for g in range(ng):
-                level = table[g, y % 2]
-                _calibrate_counts(raw[g, y], dq[g, y], bias[y], level, c[0], c[1], c[2], c[3], c[4], dark[y, g], data[g, y])
+            _calibrate_row(raw, data, dq, y, bias, coeffs, dark, table)
         else:
             decode_row(raw, y, data)
             bias_row(data, y, bias)
