@@ -375,9 +375,7 @@ def calibration_stage(r: Recipe, b: Buffers) -> dict[str, Any]:
     return {"reference_level": table, "n_saturated": n_saturated}
 
 
-def slope_stage(
-    r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[str], None] | None = None
-) -> dict[str, Any]:
+def slope_stage(r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Calibrated groups in the buffers (they are used up) to slopes; ``facts`` with what is learned on the way."""
     n, tgroup = r.readout.n_groups - 1, r.readout.tgroup
     shape = None
