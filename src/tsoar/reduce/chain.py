@@ -384,8 +384,8 @@ def slope_stage(r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[s
     if r.has_deep:
         last = r.deep.last_group
         mean_difference(b.data, b.dq, last, SPOILT, b.image)
-        columns = difference_offset(b.data, 0, last, r.deep_image, last, r.image_weight, r.one_over_f.clip)
-        subtract_columns(b.image, columns / np.float32(last))
+        early = difference_offset(b.data, 0, last, r.deep_image, last, r.image_weight, r.one_over_f.clip)
+        subtract_columns(b.image, early / np.float32(last))
         shape = fit_shape(b.image, r.deep, r.first_templates, r.spans, tgroup, r.motion, b.work, plain=r.deep_image)
         model_image(r.deep, r.spans, shape, tgroup, b.model)
 
@@ -408,8 +408,8 @@ def slope_stage(r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[s
     if in_one_pass:
         columns[1:] = cumulative
         rows = 4 if r.readout.shape[0] % 4 == 0 else 1
-        planes = (strips(p, rows) for p in (b.data, b.dq, b.model, r.sigma2, r.weights, b.candidate, b.slope))
-        one_pass(np.tile(columns, rows), r.jump.threshold, tgroup, *planes)
+        cut = (strips(p, rows) for p in (b.data, b.dq, b.model, r.sigma2, r.weights, b.candidate, b.slope))
+        one_pass(np.tile(columns, rows), r.jump.threshold, tgroup, *cut)
     else:
         subtract(b.data, cumulative)
         if after is not None:

@@ -73,8 +73,9 @@ def extract_box(slope, var, sky, model, trace, shift, radius, flux, variance, fi
 def blank_sums(data, columns, offsets_weight, model, blank, spans, sigma2, sums, counts, inner):
     """Residual sums of every difference over the star-free window of each column.
 
-    data (g, y, x) after the column step, but for columns (g, x) that are still to be taken out; offsets_weight (y, x) weights the offset was measured with; blank (y, x) 1 in
-    the window; sums (K, x): sum of residuals; counts (x,): pixels; inner (x,): sum of offset weights inside the window.
+    data (g, y, x) after the column step, but for columns (g, x) that are still to be taken out; offsets_weight (y, x)
+    weights the offset was measured with; blank (y, x) 1 in the window; sums (K, x): sum of residuals; counts (x,): pixels;
+    inner (x,): sum of offset weights inside the window.
     A pixel beyond 5 sigma counts as on the model (a hit).
     """
     n = data.shape[0] - 1
