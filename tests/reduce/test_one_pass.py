@@ -11,7 +11,7 @@ from tsoar.detector.jump import find_frame
 from tsoar.detector.one_over_f import cumulate, subtract
 from tsoar.detector.ramp_fit import per_second, slope_frame
 from tsoar.reduce.chain import Buffers, detector_stage, one_pass, strips
-from tsoar.reduce.memory import LINE, PAGE, restart, staggered
+from tsoar.reduce.placed import LINE, PAGE, restart, staggered
 from tsoar.reduce.plan import make_plan
 from tsoar.reduce.run import Job, prepare_folder
 from tsoar.reduce.stream import Scratch

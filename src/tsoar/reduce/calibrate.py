@@ -31,7 +31,7 @@ from tsoar.detector.saturation import prepare as prepare_saturation
 from tsoar.detector.superbias import prepare as prepare_bias
 from tsoar.detector.superbias import subtract_row as bias_row
 from tsoar.jit import kernel
-from tsoar.reduce.memory import restart
+from tsoar.reduce.placed import restart
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ from tsoar.detector.ramp_fit import (
 )
 from tsoar.jit import kernel
 from tsoar.reduce.calibrate import Calibration, calibrate
-from tsoar.reduce.memory import staggered
+from tsoar.reduce.placed import staggered
 from tsoar.spectra.centroids import CentroidParams, walked_centroids
 from tsoar.spectra.extract import (
     ExtractParams,
