@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from tsoar.spectra.centroids import CentroidParams, centroids, edge_midpoints
+from tsoar.spectra.centroids import CentroidParams, _straighten, centroids, edge_midpoints
 
 NY, NX = 128, 400
 
@@ -37,6 +37,34 @@ def test_centroids_are_the_maxima_of_the_smoothed_profile():
         a, b, c = smooth[k - 1 : k + 2, x]
         assert y[0, x] == pytest.approx(k + 0.5 * (a - c) / (a - 2 * b + c), abs=2e-3)
     assert valid[0].mean() > 0.95 and not valid[1:].any() and np.isnan(y[1:]).all()
+
+
+def test_straightened_profiles_are_the_twins():
+    """Bad pixels bridged, 0 off the frame and at another order's limit; what was in the band before does not matter."""
+    rng = np.random.default_rng(5)
+    half = 30
+    image = rng.normal(10, 3, (NY, NX)).astype(np.float32)
+    good = rng.random(image.shape) > 0.15
+    good[:, 50:90] &= rng.random((NY, 40)) > 0.4
+    good[:, 7] = False
+    expected = 50 + 0.3 * (np.arange(NX) - 100.0)
+    low, high = expected - rng.uniform(5, 60, NX), np.where(np.arange(NX) % 3, np.inf, expected + 18)
+    walk = rng.random(NX) > 0.1
+    band = np.full((NX, 2 * half + 1), 77, np.float32)
+    first, seen = np.empty(NX, np.int64), np.empty(NX, np.bool_)
+    _straighten(image, good, expected, walk, low, high, half, band, first, seen)
+    assert not seen[~walk].any() and 0.3 < seen.mean() < 0.9
+    for x in np.flatnonzero(walk):
+        rows = int(np.rint(expected[x])) + np.arange(-half, half + 1)
+        framed = (rows >= 0) & (rows < NY)
+        zero = ~framed | (rows < low[x]) | (rows > high[x])
+        fine = ~zero & good[np.clip(rows, 0, NY - 1), x]
+        known = np.flatnonzero(zero | fine)
+        values = np.where(zero, 0, image[np.clip(rows, 0, NY - 1), x])
+        twin = np.interp(np.arange(rows.size), known, values[known]) if known.size else np.zeros(rows.size)
+        np.testing.assert_allclose(band[x], twin, atol=1e-4)
+        inner = np.abs(np.arange(rows.size) - half) <= 12
+        assert first[x] == rows[0] and seen[x] == ((inner & framed & (zero | fine)).sum() >= 17)
 
 
 def test_bad_pixels_and_hot_columns_do_not_lead_astray():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.spectra.test_motion import SHAPE, deep, star
-from tsoar.spectra.extract import blank_windows, extract_box, one_over_f_excess
+from tsoar.spectra.extract import blank_sums, blank_windows, extract_box, one_over_f_excess
+from tsoar.spectra.motion import joined, spans_of
 
 
 def extract(slope, var, sky, model, trace, shift=0.0, radius=15.0):
@@ -94,3 +95,26 @@ def test_windows_are_dark_and_whole():
     assert set(np.unique(blank.sum(0))) <= {0.0, 15.0}
     assert (blank.sum(0) > 0).any()
     assert (blank * d.star.sum(0)).max() < 60
+
+
+def test_sums_over_windows_are_the_twins_however_they_are_cut():
+    """Long stretches with gaps and short ones without; column offsets still in the data or not; NaN in the gaps."""
+    rng = np.random.default_rng(6)
+    window = rng.random(SHAPE) < 0.3
+    model, weight = (rng.uniform(1, 9, SHAPE).astype(np.float32) for _ in range(2))
+    sigma2 = np.where(window | (rng.random(SHAPE) < 0.7), 50, np.nan).astype(np.float32)
+    columns = np.concatenate([np.zeros((1, SHAPE[1])), rng.normal(0, 9, (3, SHAPE[1]))]).astype(np.float32)
+    clean = rng.normal(model, 5, (4, *SHAPE)).cumsum(axis=0).astype(np.float32)
+    clean[2:, ::20, ::7] += 900
+    r = np.diff(clean.astype(float), axis=0) - model
+    expected = np.where(window & (r * r < 25 * 50.0), r, 0).sum(axis=1)
+    fine = spans_of(window)
+    long = joined(fine, 64)
+    assert len(long) < len(fine) / 20 and len(joined(fine[:0], 64)) == 0
+    for spans in (fine, long):
+        for data, offsets in ((clean, 0 * columns), (clean + columns[:, None], columns)):
+            sums, counts, inner = np.empty((3, SHAPE[1]), np.float32), *np.empty((2, SHAPE[1]), np.float32)
+            blank_sums(data, offsets, weight, model, window.astype(np.float32), spans, sigma2, sums, counts, inner)
+            np.testing.assert_allclose(sums, expected, atol=2e-3)
+            np.testing.assert_array_equal(counts, window.sum(axis=0))
+            np.testing.assert_allclose(inner, (weight * window).sum(axis=0), rtol=1e-5)

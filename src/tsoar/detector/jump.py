@@ -264,22 +264,36 @@ def flag_deep(data: F32, dq: U8, model: F32, sigma2: F32, usable: U8, params: Ju
     """
     candidate = np.empty(data.shape[1:], np.uint8)
     find_frame(data, dq, model, sigma2, params.threshold, candidate)
-    return judge_candidates(data, dq, model, sigma2, usable, params, candidate)
+    return judge_found(data, dq, model, sigma2, usable, params, candidate, found(candidate))
 
 
-def judge_candidates(
-    data: F32, dq: U8, model: F32, sigma2: F32, usable: U8, params: JumpParams, candidate: U8
-) -> NDArray[np.int32]:
-    """`flag_deep` for pixels marked already (``candidate`` (y, x), which is added to)."""
+def found(candidate: U8) -> NDArray[np.int32]:
+    """Positions (n, 2) of the pixels marked in ``candidate`` (y, x)."""
     if candidate.shape[1] % 8:
-        found = np.argwhere(candidate).astype(np.int32)
-    else:
-        found = np.empty((int(np.count_nonzero(candidate)), 2), np.int32)
-        listed(candidate, found)
-    spreads = np.zeros(found.shape[0], np.int64)
+        return np.argwhere(candidate).astype(np.int32)
+    pixels = np.empty((int(np.count_nonzero(candidate)), 2), np.int32)
+    listed(candidate, pixels)
+    return pixels
+
+
+def judge_found(
+    data: F32,
+    dq: U8,
+    model: F32,
+    sigma2: F32,
+    usable: U8,
+    params: JumpParams,
+    candidate: U8,
+    pixels: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """`flag_deep` for ``pixels`` (n, 2), those marked in ``candidate`` (y, x): they and the neighbours of large hits.
+
+    The neighbours come last, and are marked too.
+    """
+    spreads = np.zeros(pixels.shape[0], np.int64)
     limits = (params.threshold, params.neighbours, params.after_groups, params.guard)
-    judge_listed(data, dq, found, model, sigma2, *limits, spreads)
-    return np.concatenate([found, spread_hits(dq, usable, found, spreads, candidate)])
+    judge_listed(data, dq, pixels, model, sigma2, *limits, spreads)
+    return np.concatenate([pixels, spread_hits(dq, usable, pixels, spreads, candidate)])
 
 
 @kernel

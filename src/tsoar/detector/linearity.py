@@ -41,10 +41,16 @@ def prepare(reference: Reference | None, readout: Readout) -> tuple[F32, U32]:
 
 
 @kernel
-def _five_terms(v, q, c0, c1, c2, c3, c4):
+def five_terms(v, q, c0, c1, c2, c3, c4):
+    """One group of one pixel by five coefficients; ``q`` its flags."""
+    w = (((c4 * v + c3) * v + c2) * v + c1) * v + c0
+    return v if q & SAT else w
+
+
+@kernel
+def _row_of_five(v, q, c0, c1, c2, c3, c4):
     for x in range(v.size):
-        w = (((c4[x] * v[x] + c3[x]) * v[x] + c2[x]) * v[x] + c1[x]) * v[x] + c0[x]
-        v[x] = v[x] if q[x] & SAT else w
+        v[x] = five_terms(v[x], q[x], c0[x], c1[x], c2[x], c3[x], c4[x])
 
 
 @kernel
@@ -75,7 +81,7 @@ def correct_row(data, dq, y, coeffs, work):
     c = coeffs[y]
     for g in range(data.shape[0]):
         if n == 5:
-            _five_terms(data[g, y], dq[g, y], c[0], c[1], c[2], c[3], c[4])
+            _row_of_five(data[g, y], dq[g, y], c[0], c[1], c[2], c[3], c[4])
             continue
         _first_term(data[g, y], c[n - 1], work)
         for k in range(n - 2, 0, -1):

@@ -1,6 +1,8 @@
 """The first six steps of the detector stage in one pass over an integration, row by row while it is in cache.
 
-Called are the very row kernels of `tsoar.detector`: step by step or fused, the bits are the same. A step that is left out
+A row is visited twice: its raw counts say what is saturated, and when the rows around it have said so too, one loop takes
+them from the file's bytes to calibrated groups (a loop a step, each through the cache, takes twice as long). The operations
+are those of `tsoar.detector` in the same order: step by step or fused, the bits are the same. A step that is left out
 gets a reference that does nothing (bias 0, identity polynomial, limits above all counts), which is exact in float32.
 """
 
@@ -18,16 +20,18 @@ from tsoar.detector.dark_current import prepare as prepare_dark
 from tsoar.detector.dark_current import subtract_row as dark_row
 from tsoar.detector.dq_init import prepare as prepare_mask
 from tsoar.detector.linearity import correct_row as linearity_row
+from tsoar.detector.linearity import five_terms
 from tsoar.detector.linearity import prepare as prepare_linearity
 from tsoar.detector.refpix import RefpixParams, measure_float32
 from tsoar.detector.refpix import measure as measure_refpix
 from tsoar.detector.refpix import prepare as prepare_refpix
 from tsoar.detector.refpix import subtract_row as refpix_row
-from tsoar.detector.saturation import SaturationParams, flag_row, spread_row
+from tsoar.detector.saturation import FLOOR, NEVER, NONE, SaturationParams, spread_row
 from tsoar.detector.saturation import prepare as prepare_saturation
 from tsoar.detector.superbias import prepare as prepare_bias
 from tsoar.detector.superbias import subtract_row as bias_row
 from tsoar.jit import kernel
+from tsoar.reduce.placed import restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,10 @@ def prepare_calibration(
     return Calibration(
         before_refpix | coeffs_dq | dark_dq,
         (mask & np.uint32(flags.DO_NOT_USE)).astype(np.uint8),
-        limit,
-        bias,
-        coeffs,
-        dark,
+        restart(limit, 1),
+        restart(bias, 2),
+        restart(coeffs, 3),
+        restart(dark, 4),
         where,
         saturation.grow if "saturation" not in skip else -1,
         refpix,
@@ -86,13 +90,63 @@ def prepare_calibration(
 
 
 @kernel
+def counts_of(v):
+    """Big-endian int16 with BZERO 32768, seen as native uint16, to float32 counts."""
+    return np.float32(np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000)))
+
+
+@kernel
 def decode_row(raw, y, data):
-    """Row ``y`` of big-endian int16 counts with BZERO 32768, seen as native uint16 raw (g, y, x), into float32 data."""
+    """Row ``y`` of counts as the file has them, raw (g, y, x), into float32 data."""
     for g in range(raw.shape[0]):
         a, b = raw[g, y], data[g, y]
         for x in range(a.size):
-            v = a[x]
-            b[x] = np.float32(np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000)))
+            b[x] = counts_of(a[x])
+
+
+@kernel
+def _look_at_counts(raw, bad, floor, limit, group, first, q):
+    """One row of one group: first saturated group so far (groups come last to first); flags: ``bad``, ``floor`` at 0 counts."""
+    for x in range(q.size):
+        v = counts_of(raw[x])
+        first[x] = group if v >= limit[x] else first[x]
+        q[x] = bad[x] | (floor if v <= np.float32(0) else NONE)
+
+
+@kernel
+def _calibrated(v, q, bias, level, c0, c1, c2, c3, c4, dark):
+    """One group of one pixel from the file's bytes to calibrated data."""
+    return five_terms((counts_of(v) - bias) - level, q, c0, c1, c2, c3, c4) - dark
+
+
+@kernel
+def _calibrate_group(raw, q, bias, level, c0, c1, c2, c3, c4, dark, out):
+    for x in range(out.size):
+        out[x] = _calibrated(raw[x], q[x], bias[x], level, c0[x], c1[x], c2[x], c3[x], c4[x], dark[x])
+
+
+@kernel
+def _calibrate_two(raw_a, raw_b, q_a, q_b, bias, level_a, level_b, c0, c1, c2, c3, c4, dark_a, dark_b, a, b):
+    """Two groups at a time fetch bias and coefficients, more than the nearest cache holds, half as often."""
+    for x in range(a.size):
+        a[x] = _calibrated(raw_a[x], q_a[x], bias[x], level_a, c0[x], c1[x], c2[x], c3[x], c4[x], dark_a[x])
+        b[x] = _calibrated(raw_b[x], q_b[x], bias[x], level_b, c0[x], c1[x], c2[x], c3[x], c4[x], dark_b[x])
+
+
+@kernel
+def _calibrate_row(raw, data, dq, y, bias, coeffs, dark, table):
+    """Row ``y`` of all groups, with polynomials of five terms; planes as in `calibrate_rows`."""
+    ng = raw.shape[0]
+    p, c, d = bias[y], coeffs[y], dark[y]
+    for g in range(0, ng - 1, 2):
+        h = g + 1
+        _calibrate_two(
+            raw[g, y], raw[h, y], dq[g, y], dq[h, y], p, table[g, y % 2], table[h, y % 2],
+            c[0], c[1], c[2], c[3], c[4], d[g], d[h], data[g, y], data[h, y],
+        )  # fmt: skip
+    if ng % 2:
+        g = ng - 1
+        _calibrate_group(raw[g, y], dq[g, y], p, table[g, y % 2], c[0], c[1], c[2], c[3], c[4], d[g], data[g, y])
 
 
 @kernel
@@ -101,9 +155,7 @@ def _reference_counts(raw, where, bias, values):
     for i in range(where.shape[0]):
         y, x = where[i, 1], where[i, 2]
         for g in range(raw.shape[0]):
-            v = raw[g, y, x]
-            counts = np.uint16(((v >> np.uint16(8)) | (v << np.uint16(8))) ^ np.uint16(0x8000))
-            values[g, i] = np.float32(counts) - bias[y, x]
+            values[g, i] = counts_of(raw[g, y, x]) - bias[y, x]
 
 
 def reference_levels(raw: NDArray[np.uint16], c: Calibration) -> F32:
@@ -130,26 +182,27 @@ def calibrate_rows(raw, data, dq, first, bad, limit, bias, coeffs, dark, grow, t
     work = np.empty(nx, np.float32)
     grown = np.empty(nx, np.uint8)
     ahead = max(grow, 0)  # rows whose saturation must be known before a row is finished
+    floor = FLOOR if grow >= 0 else NONE
     saturated = 0
     for step in range(ny + ahead):
         if step < ny:
-            decode_row(raw, step, data)
-            for g in range(ng):
-                q, b = dq[g, step], bad[step]
-                for x in range(nx):
-                    q[x] = b[x]
-            if grow >= 0:
-                flag_row(data, dq, step, limit, first)
+            first[step, :] = NEVER
+            for g in range(ng - 1, -1, -1):
+                _look_at_counts(raw[g, step], bad[step], floor, limit[step], np.uint8(g), first[step], dq[g, step])
         y = step - ahead
         if y < 0:
             continue
         if grow >= 0 and spread_row(first, dq, y, grow, grown):
             for x in range(nx):
                 saturated += ng - grown[x] if grown[x] < ng else 0
-        bias_row(data, y, bias)
-        refpix_row(data, y, table)
-        linearity_row(data, dq, y, coeffs, work)
-        dark_row(data, y, dark)
+        if coeffs.shape[1] == 5:
+            _calibrate_row(raw, data, dq, y, bias, coeffs, dark, table)
+        else:
+            decode_row(raw, y, data)
+            bias_row(data, y, bias)
+            refpix_row(data, y, table)
+            linearity_row(data, dq, y, coeffs, work)
+            dark_row(data, y, dark)
     return saturated
 
 

@@ -170,41 +170,69 @@ def _straighten(image, good, expected, walk, low, high, half, band, first, seen)
     """
     ny, nx = image.shape
     n = 2 * half + 1
-    block = np.empty((n, BLOCK), np.float32)
-    for x0 in range(0, nx, BLOCK):
-        x1 = min(x0 + BLOCK, nx)
-        for x in range(x0, x1):
-            seen[x] = walk[x]
-            first[x] = int(np.rint(expected[x])) - half if walk[x] else 0
-        for x in range(x0, x1):
-            if not walk[x]:
-                continue
-            count = 0
-            last = -1
-            for k in range(n):
-                row = first[x] + k
-                if row < 0 or row >= ny or row < low[x] or row > high[x]:
-                    band[x, k] = 0
-                    last = k
-                    if abs(k - half) <= 12:
-                        count += 1 if row >= 0 and row < ny else 0
-                elif good[row, x]:
-                    band[x, k] = image[row, x]
-                    if k - last > 1 and last >= 0:  # bridge the hole just passed
-                        step = (band[x, k] - band[x, last]) / (k - last)
-                        for j in range(last + 1, k):
-                            band[x, j] = band[x, last] + step * (j - last)
-                    elif k - last > 1:
-                        for j in range(k):
-                            band[x, j] = band[x, k]
-                    last = k
-                    if abs(k - half) <= 12:
-                        count += 1
-            for j in range(last + 1, n):
-                band[x, j] = 0 if last < 0 else band[x, last]
-            if count < 17:
-                seen[x] = False
-    return block
+    holes = np.empty(n, np.int64)
+    block = np.empty((ny, BLOCK), np.float32)
+    for x in range(nx):
+        first[x] = int(np.rint(expected[x])) - half if walk[x] else 0
+    for x in range(nx):
+        if x % BLOCK == 0:
+            _copy_block(image, good, first, walk, x, n, block)
+        seen[x] = walk[x]
+        if not walk[x]:
+            continue
+        bottom = first[x]
+        lowest, highest = max(low[x], 0.0), min(high[x], ny - 1.0)
+        begin, end = int(np.ceil(lowest)) - bottom, int(np.floor(highest)) - bottom + 1
+        begin, end = min(max(begin, 0), n), min(max(end, 0), n)
+        profile = band[x]
+        profile[:begin] = 0
+        profile[end:] = 0
+        m = 0
+        for k in range(begin, end):
+            value = block[bottom + k, x % BLOCK]
+            profile[k] = value
+            if value != value:
+                holes[m] = k
+                m += 1
+        # inner pixels that are good; another order's count, as they are 0 by intention
+        count = min(half + 12, ny - 1 - bottom) - max(half - 12, -bottom) + 1
+        for i in range(m):
+            count -= 1 if abs(holes[i] - half) <= 12 else 0
+        seen[x] = count >= 17
+        _bridge(profile, holes, m, n)
+
+
+@kernel
+def _copy_block(image, good, first, walk, x, n, block):  # type: ignore[no-untyped-def]
+    """The rows that the columns from ``x`` on need, into block (y, BLOCK); bad pixels NaN."""
+    ny, nx = image.shape
+    width = min(nx - x, BLOCK)
+    begin, end = ny, 0
+    for i in range(x, x + width):
+        if walk[i]:
+            begin, end = min(begin, first[i]), max(end, first[i] + n)
+    for y in range(max(begin, 0), min(end, ny)):
+        a, g, to = image[y, x : x + width], good[y, x : x + width], block[y]
+        for i in range(width):
+            to[i] = a[i] if g[i] else np.float32(np.nan)
+
+
+@kernel
+def _bridge(profile, holes, m, n):  # type: ignore[no-untyped-def]
+    """Straight lines across the first m (rising) ``holes`` in profile[:n]; 0 if nothing is known."""
+    i = 0
+    while i < m:
+        left = holes[i] - 1
+        while i + 1 < m and holes[i + 1] == holes[i] + 1:
+            i += 1
+        right = holes[i] + 1
+        step = 0.0
+        if left >= 0 and right < n:
+            step = (profile[right] - profile[left]) / (right - left)
+        known = profile[left] if left >= 0 else profile[right] if right < n else np.float32(0)
+        for k in range(left + 1, right):
+            profile[k] = known + step * (k - left)
+        i += 1
 
 
 @kernel

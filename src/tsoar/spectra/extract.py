@@ -70,11 +70,12 @@ def extract_box(slope, var, sky, model, trace, shift, radius, flux, variance, fi
 
 
 @kernel
-def blank_sums(data, offsets_weight, model, blank, spans, sigma2, sums, counts, inner):
+def blank_sums(data, columns, offsets_weight, model, blank, spans, sigma2, sums, counts, inner):
     """Residual sums of every difference over the star-free window of each column.
 
-    data (g, y, x) after the column step; offsets_weight (y, x) weights the offset was measured with; blank (y, x) 1 in
-    the window; sums (K, x): sum of residuals; counts (x,): pixels; inner (x,): sum of offset weights inside the window.
+    data (g, y, x) after the column step, but for columns (g, x) that are still to be taken out; offsets_weight (y, x)
+    weights the offset was measured with; blank (y, x) 1 in the window; sums (K, x): sum of residuals; counts (x,): pixels;
+    inner (x,): sum of offset weights inside the window.
     A pixel beyond 5 sigma counts as on the model (a hit).
     """
     n = data.shape[0] - 1
@@ -90,8 +91,9 @@ def blank_sums(data, offsets_weight, model, blank, spans, sigma2, sums, counts, 
             q[x] += w[x] * u[x]
         for k in range(n):
             a, b, o = data[k, y, left:right], data[k + 1, y, left:right], sums[k, left:right]
+            ca, cb = columns[k, left:right], columns[k + 1, left:right]
             for x in range(m.size):
-                r = (b[x] - a[x]) - m[x]
+                r = ((b[x] - cb[x]) - (a[x] - ca[x])) - m[x]
                 inside = r * r < np.float32(25) * v[x]
                 o[x] += u[x] * r if inside else np.float32(0)
 

@@ -89,6 +89,17 @@ def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.stack([first // width, first % width - 1, first % width - 1 + last - first], axis=1).astype(np.int32)
 
 
+def joined(spans: NDArray[np.int32], gap: int) -> NDArray[np.int32]:
+    """Stretches (n, 3) of `spans_of` with holes of up to ``gap`` columns closed.
+
+    >>> joined(np.array([[0, 1, 3], [0, 5, 6], [0, 9, 12], [1, 0, 4]], np.int32), 2).tolist()
+    [[0, 1, 6], [0, 9, 12], [1, 0, 4]]
+    """
+    apart = (spans[1:, 0] != spans[:-1, 0]) | (spans[1:, 1] - spans[:-1, 2] > gap)
+    first, last = np.append(True, apart)[: len(spans)], np.append(apart, True)[: len(spans)]
+    return np.column_stack([spans[first, :2], spans[last, 2]]).astype(np.int32)
+
+
 def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup: float, params: MotionParams) -> Templates:
     """Templates in DN per difference for images with ``variance`` (y, x) [DN^2]; ``usable`` (y, x) pixels that count.
 
