@@ -53,7 +53,9 @@ class FitParams:
         float | None,
         Ge(0),
         Unit("min"),
-        doc("time scale of an exponential settling from the first integration on; 0: none; not given: chosen with regress auto"),
+        doc(
+            "time scale of an exponential settling from the first integration on; 0: none; not given: chosen with regress auto"
+        ),
     ] = None
     regress: Annotated[
         tuple[Regressor, ...],

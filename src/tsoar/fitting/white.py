@@ -217,7 +217,9 @@ def event_derivatives(clock: Clock, curves: list[WhiteCurve], white: WhiteFit, e
         tuple(c.u is None and event == "transit" for c in curves),
         tuple(c.design.shape[1] for c in curves),
     )
-    problem = _Problem(clock, white.orbit, event, white.radius_ratio, curves, layout, _steps(white.orbit, white.radius_ratio, event))
+    problem = _Problem(
+        clock, white.orbit, event, white.radius_ratio, curves, layout, _steps(white.orbit, white.radius_ratio, event)
+    )
     p = [0.0 if n == "t0" else getattr(white.orbit, n) for n in geometry]
     of_event = [True] * len(geometry)
     for curve, limb in zip(curves, layout.limb, strict=True):

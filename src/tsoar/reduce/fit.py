@@ -31,7 +31,7 @@ from tsoar.fitting.sample import Posterior, sample_white
 from tsoar.fitting.transit import Clock, Orbit, Shapes, duration, make_shapes, scaled_to
 from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
 from tsoar.io import datasets
-from tsoar.reduce.fit_baseline import Settled, plain, settle_baseline, words
+from tsoar.reduce.fit_baseline import Settled, plain, settle_baseline
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns

@@ -130,7 +130,10 @@ def words(settled: Settled) -> str:
     p = settled.params
     name = POLYNOMIALS[p.baseline] if p.baseline < len(POLYNOMIALS) else f"polynomial of order {p.baseline}"
     choice = settled.choice
-    motion = [f"width (the profile changes, {settled.changed:.0f} sigma)" if n == "width" and settled.changed else n for n in p.regress]
+    motion = [
+        f"width (the profile changes, {settled.changed:.0f} sigma)" if n == "width" and settled.changed else n
+        for n in p.regress
+    ]
     text = " + ".join([name, *motion, *([f"{SETTLING} ({p.settle:.3g} min)"] if p.settle else [])])
     if choice is None:
         return f"{text}, as asked for"
