@@ -1,9 +1,9 @@
 """Which baseline white light asks for: the straight line alone, or with trace motion and a settling at the start.
 
-About a fit of white light all is linear but for the settling's time scale: every combination of additions is solved for
-together with the event's own parameters, and judged by the Bayesian information criterion (Schwarz 1978, Ann. Statist. 6, 461),
-chi2 + parameters x ln(values). Errors that are too small would let anything in: chi2 is counted in the scatter that the fullest model
-leaves, where that is larger than the claimed errors.
+About a fit of white light all is linear but the settling's time scale: every combination of additions is solved for together
+with the event's own parameters, and judged by the Bayesian information criterion (Schwarz 1978, Ann. Statist. 6, 461), chi2 +
+parameters x ln(values). Errors that are too small would let anything in: chi2 is counted in the scatter that the fullest
+model leaves, where that is larger than the claimed errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 from tsoar.blocks import F64
 
 SURE = 6.0
-"""By how much the criterion must fall for each addition: strong evidence in the words of Kass & Raftery (1995, JASA 90, 773)."""
+"""By how much the criterion must fall for each addition: strong evidence (Kass & Raftery 1995, JASA 90, 773)."""
 SCALES = 24
 """Time scales of the settling that are tried."""
 LONGEST = 0.25
@@ -114,56 +114,60 @@ def choose_baseline(
     for o in range(orders):
         base[o, :, o * always.shape[2] : (o + 1) * always.shape[2]] = always[o] * curve[o, :, None]
     fixed = np.concatenate([event, base], axis=2)
-    values = good.sum()
-    elapsed = time - time[0]
-    cadence = float(np.median(np.diff(time)))
-    scales = np.geomspace(cadence, max(LONGEST * elapsed[-1], 1.01 * cadence), SCALES)
     names = [*regressors, *((SETTLING,) if settling else ())]
     sets = [s for k in range(min(most, len(names)) + 1) for s in combinations(names, k)]
-
-    for _ in range(2):  # first with the claimed errors, then with the scatter that the fullest model leaves
+    elapsed = time - time[0]
+    for scatter in (False, True):  # first with the claimed errors, then with the scatter that the fullest model leaves
         room = _Room.of(y, weight, fixed)
         columns = {name: room.columns(x * curve) for name, x in regressors.items()}
-
-        def decaying(scale: float, room: _Room = room) -> F64:
-            return room.columns(np.exp(-elapsed / scale) * curve)
-
-        grid = [decaying(s) for s in scales] if settling else []
-
-        def chi2(
-            chosen: tuple[str, ...], decay: F64 | None, room: _Room = room, columns: dict[str, F64] = columns
-        ) -> tuple[float, F64]:
-            parts = [columns[c] for c in chosen if c != SETTLING] + ([] if decay is None else [decay])
-            left = room.left(parts)
-            return float((left**2).sum()), left
-
-        results: dict[tuple[str, ...], tuple[float, float]] = {}
-        for chosen in sets:
-            if SETTLING in chosen:
-                tried = [chi2(chosen, g)[0] for g in grid]
-                k = int(np.argmin(tried))
-                low, high = np.log(scales[max(k - 1, 0)]), np.log(scales[min(k + 1, SCALES - 1)])
-                best = minimize_scalar(
-                    lambda v, c=chosen: chi2(c, decaying(np.exp(v)))[0], bounds=(low, high), method="bounded"
-                )
-                results[chosen] = (float(best.fun), float(np.exp(best.x)))
-            else:
-                results[chosen] = (chi2(chosen, None)[0], 0.0)
-        fullest = min(results, key=lambda c: results[c][0])
-        left = chi2(fullest, decaying(results[fullest][1]) if SETTLING in fullest else None)[1]
-        parameters = room.taken.shape[1] + _count(fullest, columns, orders)
-        freedom = np.maximum(good.sum(axis=1) - parameters / orders, 1.0)
-        excess = np.sqrt(np.maximum((left**2).sum(axis=1) / freedom, 1.0))
-        weight = weight / excess[:, None]
-
-    criterion = {c: found[0] + _count(c, columns, orders) * np.log(values) for c, found in results.items()}
-    best_set = min(sets, key=lambda c: criterion[c] + SURE * len(c))
+        found = {chosen: _best(room, columns, chosen, elapsed, curve) for chosen in sets}
+        if not scatter:
+            fullest = min(found, key=lambda c: found[c].chi2)
+            parameters = room.taken.shape[1] + _count(fullest, columns, orders)
+            freedom = np.maximum(good.sum(axis=1) - parameters / orders, 1.0)
+            excess = np.sqrt(np.maximum((found[fullest].left ** 2).sum(axis=1) / freedom, 1.0))
+            weight = weight / excess[:, None]
+    criterion = {c: one.chi2 + _count(c, columns, orders) * np.log(good.sum()) for c, one in found.items()}
+    best = min(sets, key=lambda c: criterion[c] + SURE * len(c))
     return Choice(
-        tuple(c for c in best_set if c != SETTLING),
-        results[best_set][1],
-        criterion[best_set] - criterion[()],
-        {" + ".join(c) or "nothing": value - criterion[()] for c, value in criterion.items()},
+        tuple(c for c in best if c != SETTLING),
+        found[best].scale,
+        float(criterion[best] - criterion[()]),
+        {" + ".join(c) or "nothing": float(value - criterion[()]) for c, value in criterion.items()},
     )
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """A combination at its best."""
+
+    left: F64
+    """(o, i) residuals in sigmas"""
+    scale: float
+    """of the settling; 0: none"""
+
+    @property
+    def chi2(self) -> float:
+        return float((self.left**2).sum())
+
+
+def _best(room: _Room, columns: Mapping[str, F64], chosen: tuple[str, ...], elapsed: F64, curve: F64) -> _Solved:
+    """Solve for a combination; the settling's time scale on a grid, then between the best one's neighbours."""
+    parts = [columns[c] for c in chosen if c != SETTLING]
+    if SETTLING not in chosen:
+        return _Solved(room.left(parts), 0.0)
+
+    def solve(log_scale: float) -> _Solved:
+        scale = float(np.exp(log_scale))
+        return _Solved(room.left([*parts, room.columns(np.exp(-elapsed / scale) * curve)]), scale)
+
+    cadence = float(np.median(np.diff(elapsed)))
+    grid = np.linspace(np.log(cadence), np.log(max(LONGEST * elapsed[-1], 1.01 * cadence)), SCALES)
+    tried = [solve(v) for v in grid]
+    k = int(np.argmin([one.chi2 for one in tried]))
+    between = (grid[max(k - 1, 0)], grid[min(k + 1, SCALES - 1)])
+    finer = solve(minimize_scalar(lambda v: solve(v).chi2, bounds=between, method="bounded", options={"xatol": 0.005}).x)
+    return min(tried[k], finer, key=lambda one: one.chi2)
 
 
 def _count(chosen: tuple[str, ...], columns: Mapping[str, F64], orders: int) -> int:

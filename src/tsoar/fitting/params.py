@@ -9,7 +9,7 @@ from tsoar.units import TIME_LONG_NAME
 
 Geometry = Literal["t0", "period", "a_over_r", "inclination"]
 Regressor = Literal["auto", "shift", "width"]
-MOTION = ("shift", "width")
+MOTION: tuple[Literal["shift", "width"], ...] = ("shift", "width")
 """Trace motion that may be in the baseline."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isclose
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ from tsoar.fitting.white import WhiteCurve, WhiteFit, event_derivatives, outlier
 ROUNDS = 3
 """Fits at most until the choice stays."""
 CHANGED = 10.0
-"""Errors of a single integration that the profile's width must scatter by to be in the baseline without being asked for: a mirror that
-tilted changes the light in the aperture, whether or not white light is sure of it."""
+"""Errors of one integration by which the profile's width must scatter to be in the baseline in any case: a mirror that tilted
+changes the light in the aperture, whether or not white light is sure of it."""
 SAME = 0.02
 """Share by which two time scales of a settling may differ and be the same."""
 POLYNOMIALS = ("constant", "straight line", "parabola")
@@ -77,7 +78,7 @@ def settle_baseline(
             regress=(*fixed.regress, *(n for n in MOTION if n in choice.names)),
             settle=fixed.settle or round(choice.settle * 1440, 2),
         )
-        if found.regress == now.regress and abs(found.settle - now.settle) <= SAME * now.settle:
+        if found.regress == now.regress and isclose(found.settle or 0.0, now.settle or 0.0, rel_tol=SAME):
             break
         now = found
         curves, white = refit(now)
@@ -96,7 +97,7 @@ def _choose(
 ) -> Choice:
     """``first``: the curves with the baseline that stays; ``curves``, ``white``: as fitted last."""
     zeros = np.zeros(clock.time.size)
-    regressors = {}
+    regressors: dict[str, F64] = {}
     for name in MOTION:
         of_orders = [motion(name, c.order) for c in curves]
         if name not in fixed.regress and any(v is not None for v in of_orders):
@@ -125,7 +126,7 @@ def _together(left: F64, error: F64, clip: float) -> NDArray[np.bool_]:
     return keep
 
 
-def words(settled: Settled) -> str:
+def in_words(settled: Settled) -> str:
     """One line: what the baseline is, and why."""
     p = settled.params
     name = POLYNOMIALS[p.baseline] if p.baseline < len(POLYNOMIALS) else f"polynomial of order {p.baseline}"

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 import tsoar
 from tsoar.io import datasets
-from tsoar.reduce.fit_baseline import words
+from tsoar.reduce.fit_baseline import in_words
 from tsoar.series.binning import rms_binning
 from tsoar.series.residuals import nanmedian
 from tsoar.series.sensitivity import sensitivity
@@ -94,7 +94,7 @@ def meta_of(work: Work) -> dict[str, Any]:
             "source": work.planet.source,
             "fitted": [n for n in work.white.names if not n.startswith(("depth", "q"))],
         },
-        "baseline": words(work.baseline),
+        "baseline": in_words(work.baseline),
         "limb_darkening": work.params.limb_darkening,
         "white_light": {f"order{o}": {"depth": f.depth, "depth_err": f.depth_err} for o, f in work.white.orders.items()},
         "notes": list(work.notes),
@@ -136,7 +136,7 @@ def fit_dataset(work: Work) -> xr.Dataset:
     }
     data |= {name: (("integration", "order"), values, per | {"long_name": words[name]}) for name, values in white.items()}
     coords = {name: curves[name].values for name in ("order", dim) if name in curves.coords}
-    return xr.Dataset(data, coords, {"settings": work.settings, "Conventions": "CF-1.10"})
+    return xr.Dataset(data, coords, {"baseline": in_words(work.baseline), "settings": work.settings, "Conventions": "CF-1.10"})
 
 
 def binning_of(work: Work, order: int) -> xr.Dataset:
@@ -212,7 +212,7 @@ def baseline_of(work: Work) -> dict[str, Any]:
     """What the baseline is, and how much better or worse the others did."""
     p, choice = work.baseline.params, work.baseline.choice
     out: dict[str, Any] = {
-        "words": words(work.baseline),
+        "words": in_words(work.baseline),
         "polynomial": p.baseline,
         "regress": list(p.regress),
         "settle_min": p.settle or 0.0,
