@@ -126,6 +126,58 @@ def test_regressors(folder):
     assert found.numbers["orders"]["1"]["white"]["baseline"][2] == pytest.approx(0, abs=1e-4)
 
 
+def with_baseline(spectra, settling=0.0, tilt=0.0):
+    """The same exposure with a settling (scale 5 min), and a tilt: a step of the flux and of the profile's width."""
+    time = spectra["time"].values
+    step = (np.arange(time.size) > 50).astype(float)
+    factor = 1 + settling * np.exp(-(time - time[0]) * 288) + tilt * step
+    rng = np.random.default_rng(1)
+    width = np.stack([1e-2 * step + 3e-5 * rng.normal(size=time.size)] * 3, 1) * bool(tilt)
+    per = ("integration", "order")
+    return spectra.assign(
+        flux=(spectra["flux"].dims, (spectra["flux"].values * factor[:, None, None]).astype(np.float32)),
+        width=(per, width),
+        width_err=(per, np.full(width.shape, 3e-5 * bool(tilt))),
+    )
+
+
+def test_the_baseline_is_chosen_and_said(tmp_path, made):
+    """A star that settles and a mirror that tilts: found without being asked for, in words wherever the spectrum goes."""
+    folder = folder_of(tmp_path / "run", with_baseline(made[0], settling=2e-3, tilt=1e-3))
+    found = fit(folder, n_columns=128, config=settings())
+    baseline = found.numbers["baseline"]
+    assert baseline["regress"] == ["width"]
+    assert baseline["settle_min"] == pytest.approx(5, rel=0.3)
+    assert baseline["bic"] < -20
+    assert "settling chosen by BIC: -" in baseline["words"]
+    assert "width (the profile changes, " in baseline["words"]
+    assert Table.read(folder / "planet_spectrum.ecsv").meta["baseline"] == baseline["words"]
+    assert any(line == f"baseline: {baseline['words']}" for line in found.summary())
+    undisturbed = fit(folder_of(tmp_path / "calm", made[0]), n_columns=128, config=settings()).spectrum
+    line = fit(folder, n_columns=128, config=settings("fit.regress=[]")).spectrum
+    off, off_line = (
+        np.average(t["depth"] - undisturbed["depth"], weights=t["depth_err"] ** -2) for t in (found.spectrum, line)
+    )
+    assert abs(off) < 1e-4
+    assert abs(off_line) > 5e-4
+
+
+def test_a_plain_exposure_keeps_its_line_and_what_is_asked_for_is_done(folder, tmp_path, made):
+    found = fit(folder, n_columns=256, config=settings())
+    assert found.numbers["baseline"]["regress"] == []
+    assert found.numbers["baseline"]["settle_min"] == 0
+    assert found.numbers["baseline"]["words"].startswith("straight line; the best addition, ")
+    settled = folder_of(tmp_path / "run", with_baseline(made[0], settling=2e-3))
+    given = fit(settled, n_columns=256, config=settings("fit.settle=7", 'fit.regress=["auto", "shift"]'))
+    assert given.numbers["baseline"]["settle_min"] == 7
+    assert given.numbers["baseline"]["regress"] == ["shift"]
+    none = fit(settled, n_columns=256, config=settings("fit.settle=0"))
+    assert none.numbers["baseline"]["settle_min"] == 0
+    asked = fit(settled, n_columns=256, regress=[], config=settings())
+    assert asked.numbers["baseline"]["words"] == "straight line, as asked for"
+    assert not asked.numbers["baseline"]["chosen"]
+
+
 def test_a_transit_cut_at_the_start_says_so(tmp_path):
     folder = folder_of(tmp_path / "run", planet_spectra(seed=3, mid=0.05)[0])
     found = fit(folder, n_columns=256, config=settings())

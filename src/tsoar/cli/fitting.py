@@ -59,7 +59,11 @@ def _number(word: str) -> bool:
     metavar="KIND|FILE",
     help="smooth (one curve of wavelength, fitted), free (each bin), fixed (fit.u1, fit.u2), or an ECSV table.",
 )
-@click.option("--regress", metavar="NAMES", help="Trace motion in the baseline: shift,width.")
+@click.option(
+    "--regress",
+    metavar="NAMES",
+    help="Trace motion in the baseline: auto (where white light asks for it; the default), none, or shift,width.",
+)
 @click.option("--sample", is_flag=True, help="Posterior of the white light too (dynesty).")
 @click.option("--config", "config_file", type=click.Path(), metavar="FILE", help="Settings as TOML, section [fit].")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. fit.period=0.8135.")
@@ -104,7 +108,7 @@ def fit(
             n_columns=n_columns,
             edges=None if edges is None else read_edges(edges),
             limb_darkening=limb_darkening,
-            regress=None if regress is None else [name.strip() for name in regress.split(",")],
+            regress=None if regress is None else [n for name in regress.split(",") if (n := name.strip()) not in ("", "none")],
             sample=sample,
             config=config,
             progress=progress,

@@ -8,7 +8,9 @@ from tsoar.params import Annotated, Ge, Gt, Interval, Literal, Unit, doc
 from tsoar.units import TIME_LONG_NAME
 
 Geometry = Literal["t0", "period", "a_over_r", "inclination"]
-Regressor = Literal["shift", "width"]
+Regressor = Literal["auto", "shift", "width"]
+MOTION: tuple[Literal["shift", "width"], ...] = ("shift", "width")
+"""Trace motion that may be in the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,17 @@ class FitParams:
     ] = 0.1
     baseline: Annotated[int, Interval(ge=0, le=5), doc("order of the polynomial in time")] = 1
     settle: Annotated[
-        float, Ge(0), Unit("min"), doc("time scale of an exponential settling from the first integration on; 0: none")
-    ] = 0.0
-    regress: Annotated[tuple[Regressor, ...], doc("trace motion in the baseline: shift, width")] = ()
+        float | None,
+        Ge(0),
+        Unit("min"),
+        doc(
+            "time scale of an exponential settling from the first integration on; 0: none; not given: chosen with regress auto"
+        ),
+    ] = None
+    regress: Annotated[
+        tuple[Regressor, ...],
+        doc("trace motion in the baseline: shift, width; auto: these and a settling where white light asks for them (BIC)"),
+    ] = ("auto",)
     jitter: Annotated[bool, doc("scatter beyond the claimed errors is added to them, where chance does not explain it")] = True
     clip: Annotated[float, Gt(0), Unit("sigma"), doc("values further off the model are left out; inf: none")] = 5.0
     live_points: Annotated[int, Ge(50), doc("of the nested sampling (--sample)")] = 300

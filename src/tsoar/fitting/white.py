@@ -173,13 +173,7 @@ def fit_white(
         tuple(c.design.shape[1] for c in curves),
     )
     lasts = duration(orbit, radius_ratio, event)
-    steps = {
-        "t0": 1e-3 * lasts,
-        "period": 1e-4 * orbit.period,
-        "a_over_r": 1e-4 * orbit.a_over_r,
-        "inclination": 1e-3,
-    }
-    problem = _Problem(clock, orbit, event, radius_ratio, curves, layout, steps)
+    problem = _Problem(clock, orbit, event, radius_ratio, curves, layout, _steps(orbit, radius_ratio, event))
     depth = start_depth if start_depth is not None else radius_ratio**2
     p, low, high = _start(problem, depth, lasts)
     n = clock.time.size
@@ -213,6 +207,39 @@ def fit_white(
     return _result(
         problem, p, found.jac, found.active_mask, weight.reshape(len(curves), n), good.reshape(len(curves), n), added
     )
+
+
+def event_derivatives(clock: Clock, curves: list[WhiteCurve], white: WhiteFit, event: str) -> F64:
+    """(order, i, p) derivatives of a fit's model to the event's parameters: orbit, depths and limb darkening of all orders."""
+    geometry = tuple(n for n in white.names if not n.startswith(("depth", "q1", "q2")))
+    layout = _Layout(
+        geometry,
+        tuple(c.u is None and event == "transit" for c in curves),
+        tuple(c.design.shape[1] for c in curves),
+    )
+    problem = _Problem(
+        clock, white.orbit, event, white.radius_ratio, curves, layout, _steps(white.orbit, white.radius_ratio, event)
+    )
+    p = [0.0 if n == "t0" else getattr(white.orbit, n) for n in geometry]
+    of_event = [True] * len(geometry)
+    for curve, limb in zip(curves, layout.limb, strict=True):
+        one = white.orders[curve.order]
+        own = [one.depth, *(one.q if limb else ())]
+        p += [*own, *one.coefficients]
+        of_event += [True] * len(own) + [False] * one.coefficients.size
+    matrix = problem.evaluate(np.array(p, np.float64), True)[2]
+    assert matrix is not None
+    return np.asarray(matrix[:, of_event].reshape(len(curves), clock.time.size, -1))
+
+
+def _steps(orbit: Orbit, radius_ratio: float, event: str) -> dict[str, float]:
+    """Of the numerical derivatives to the orbit."""
+    return {
+        "t0": 1e-3 * duration(orbit, radius_ratio, event),
+        "period": 1e-4 * orbit.period,
+        "a_over_r": 1e-4 * orbit.a_over_r,
+        "inclination": 1e-3,
+    }
 
 
 def _start(problem: _Problem, depth: float, lasts: float) -> tuple[F64, F64, F64]:

@@ -58,6 +58,8 @@ def fit_white_light(product: xr.Dataset, t0: float) -> Figure:
     axes[0, 0].set_ylabel("relative flux")
     axes[0, 0].ticklabel_format(axis="y", useOffset=False)
     axes[1, 0].set_ylabel("residual [ppm]")
+    if "baseline" in product.attrs:
+        figure.suptitle(f"baseline: {product.attrs['baseline']}", x=0.01, ha="left", fontsize=SMALL)
     return figure
 
 

@@ -31,6 +31,7 @@ from tsoar.fitting.sample import Posterior, sample_white
 from tsoar.fitting.transit import Clock, Orbit, Shapes, duration, make_shapes, scaled_to
 from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
 from tsoar.io import datasets
+from tsoar.reduce.fit_baseline import Settled, plain, settle_baseline
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns
@@ -100,6 +101,7 @@ class Work:
     found: ChannelFit
     orbit_err: F64
     """(c,) what the orbit's uncertainty adds to the depths, common to all bins"""
+    baseline: Settled
     notes: list[str]
     settings: str
 
@@ -129,7 +131,8 @@ def fit(
     resolution, n_columns, edges : bins of a resolving power, of so many columns, or between these wavelengths [um]; columns
         as they are when none is given.
     limb_darkening : "smooth", "free", "fixed", or an ECSV file; see `FitParams`.
-    regress : "shift", "width": trace motion in the baseline.
+    regress : "shift", "width": trace motion in the baseline; "auto" (the default): where white light asks for it; nothing of
+        it: [].
     sample : posterior of the white light by nested sampling (needs dynesty).
     figures : draw them too.
     config : settings, section ``fit``; those of the run when not given. What is given above lies over it.
@@ -162,24 +165,31 @@ def fit(
     known = settle(params, measured.target)
     orbit, held = starting_orbit(known, params, measured, notes)
     ratio = known.radius_ratio if math.isfinite(known.radius_ratio) else _ratio_of(measured)
-    designs = {o: design_of(measured, o, params, notes) for o in WHITE_ORDERS if o in measured.spectra["order"].values}
-    check_coverage(measured, orbit, ratio, params, designs, notes)
+    designs = designs_of(measured, plain(params), notes)
+    spare = check_coverage(measured, orbit, ratio, params, designs, notes)
     table = limb_table(params)
-    white_curves = white_curves_of(measured, designs, params, table)
     free = tuple(n for n in params.free if n not in held)
     if known.period == 0:
         free = tuple(dict.fromkeys((*free, "period")))
-    white = fit_white(
-        measured.clock,
-        white_curves,
-        orbit,
-        params.event,
-        ratio,
-        free=free,
-        jitter=params.jitter,
-        clip=params.clip,
-        start_depth=None if params.event == "transit" else 1e-3,
+
+    def refit(with_baseline: FitParams) -> tuple[list[WhiteCurve], WhiteFit]:
+        curves = white_curves_of(measured, designs_of(measured, with_baseline, []), params, table)
+        return curves, fit_white(
+            measured.clock,
+            curves,
+            orbit,
+            params.event,
+            ratio,
+            free=free,
+            jitter=params.jitter,
+            clip=params.clip,
+            start_depth=None if params.event == "transit" else 1e-3,
+        )
+
+    baseline = settle_baseline(
+        measured.clock, params, refit, lambda name, order: motion_of(measured, name, order), spare, width_changes(measured)
     )
+    white_curves, white, designs = baseline.curves, baseline.white, designs_of(measured, baseline.params, [])
     geometry_note(measured, white_curves, white, params, ratio, free, notes)
     posterior = None
     if sample:
@@ -198,7 +208,7 @@ def fit(
 
     seconds = clocks.perf_counter() - start
     work = Work(
-        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, notes,
+        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, baseline, notes,
         settings=str(measured.spectra.attrs.get("settings", "")),
     )  # fmt: skip
     spectrum, numbers = write(work, seconds, figures)
@@ -318,8 +328,8 @@ def predicted(planet: Planet, params: FitParams, measured: Measured) -> float:
 
 def check_coverage(
     measured: Measured, orbit: Orbit, ratio: float, params: FitParams, designs: dict[int, F64], notes: list[str]
-) -> None:
-    """Enough integrations in and out of the event, or a ConfigError that counts them."""
+) -> int:
+    """Enough integrations in and out of the event, or a ConfigError that counts them; how many are left outside."""
     time = measured.clock.time
     half = 0.5 * duration(orbit, ratio, params.event)
     inside = np.abs(time - orbit.t0) < half
@@ -338,6 +348,7 @@ def check_coverage(
     for side, none in (("before", not (time < orbit.t0 - half).any()), ("after", not (time > orbit.t0 + half).any())):
         if none:
             notes.append(f"no integration {side} the event: depth, time and the baseline's slope are hardly told apart")
+    return int((~inside).sum()) - needed
 
 
 def geometry_note(
@@ -372,18 +383,43 @@ def design_of(measured: Measured, order: int, params: FitParams, notes: list[str
     time = measured.clock.time
     x = 2 * (time - time[0]) / (time[-1] - time[0]) - 1
     columns = [x**k for k in range(params.baseline + 1)]
-    if params.settle > 0:
+    if params.settle:
         columns.append(np.exp(-(time - time[0]) * 1440 / params.settle))
-    for name in dict.fromkeys(params.regress):
-        values = (
-            measured.spectra[name].sel(order=order).values.astype(np.float64) if name in measured.spectra else np.full(1, 0)
-        )
-        if values.size != time.size or not np.isfinite(values).any() or np.nanstd(values) == 0:
+    for name in plain(params).regress:
+        values = motion_of(measured, name, order)
+        if values is None:
             notes.append(f"{name} of order {order} does not change: no regressor there")
-            continue
-        values = np.where(np.isfinite(values), values, np.nanmean(values))
-        columns.append((values - values.mean()) / values.std())
+        else:
+            columns.append(values)
     return np.stack(columns, 1)
+
+
+def designs_of(measured: Measured, params: FitParams, notes: list[str]) -> dict[int, F64]:
+    """The baseline of every order that was extracted."""
+    return {o: design_of(measured, o, params, notes) for o in WHITE_ORDERS if o in measured.spectra["order"].values}
+
+
+def motion_of(measured: Measured, name: str, order: int) -> F64 | None:
+    """Trace motion (i,) of an order, its mean taken off, in units of its scatter; None where it does not change."""
+    if name not in measured.spectra:
+        return None
+    values = measured.spectra[name].sel(order=order).values.astype(np.float64)
+    if values.size != measured.clock.time.size or not np.isfinite(values).any() or np.nanstd(values) == 0:
+        return None
+    values = np.where(np.isfinite(values), values, np.nanmean(values))
+    return np.asarray((values - values.mean()) / values.std())
+
+
+def width_changes(measured: Measured) -> float:
+    """Scatter of the profile's width in errors of one integration, of the order that shows it best; 0 where it is not known."""
+    out = [0.0]
+    for order in measured.spectra["order"].values:
+        if order in WHITE_ORDERS and {"width", "width_err"} <= set(measured.spectra):
+            width, error = (measured.spectra[n].sel(order=order).values.astype(np.float64) for n in ("width", "width_err"))
+            good = np.isfinite(width) & np.isfinite(error) & (error > 0)
+            if good.sum() >= LEAST:
+                out.append(float(np.std(width[good]) / np.median(error[good])))
+    return max(out)
 
 
 def padded(designs: dict[int, F64]) -> dict[int, F64]:

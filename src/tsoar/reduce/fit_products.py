@@ -11,6 +11,7 @@ from astropy.table import Table
 
 import tsoar
 from tsoar.io import datasets
+from tsoar.reduce.fit_baseline import in_words
 from tsoar.series.binning import rms_binning
 from tsoar.series.residuals import nanmedian
 from tsoar.series.sensitivity import sensitivity
@@ -93,6 +94,7 @@ def meta_of(work: Work) -> dict[str, Any]:
             "source": work.planet.source,
             "fitted": [n for n in work.white.names if not n.startswith(("depth", "q"))],
         },
+        "baseline": in_words(work.baseline),
         "limb_darkening": work.params.limb_darkening,
         "white_light": {f"order{o}": {"depth": f.depth, "depth_err": f.depth_err} for o, f in work.white.orders.items()},
         "notes": list(work.notes),
@@ -134,7 +136,7 @@ def fit_dataset(work: Work) -> xr.Dataset:
     }
     data |= {name: (("integration", "order"), values, per | {"long_name": words[name]}) for name, values in white.items()}
     coords = {name: curves[name].values for name in ("order", dim) if name in curves.coords}
-    return xr.Dataset(data, coords, {"settings": work.settings, "Conventions": "CF-1.10"})
+    return xr.Dataset(data, coords, {"baseline": in_words(work.baseline), "settings": work.settings, "Conventions": "CF-1.10"})
 
 
 def binning_of(work: Work, order: int) -> xr.Dataset:
@@ -185,6 +187,7 @@ def numbers_of(
         "source": work.planet.source,
         "event": work.params.event,
         "event_seen": work.measured.event.how,
+        "baseline": baseline_of(work),
         "white_light": {n: {"value": v, "error": s} for n, v, s in zip(white.names, white.values, spread, strict=True)},
         "covariance": {"names": white.names, "matrix": white.covariance},
         "orders": orders,
@@ -203,6 +206,21 @@ def numbers_of(
         }
     plain: dict[str, Any] = datasets.plain(out)
     return plain
+
+
+def baseline_of(work: Work) -> dict[str, Any]:
+    """What the baseline is, and how much better or worse the others did."""
+    p, choice = work.baseline.params, work.baseline.choice
+    out: dict[str, Any] = {
+        "words": in_words(work.baseline),
+        "polynomial": p.baseline,
+        "regress": list(p.regress),
+        "settle_min": p.settle or 0.0,
+        "chosen": choice is not None,
+    }
+    if choice is not None:
+        out |= {"bic": choice.gain, "bic_of_others": choice.tried}
+    return out
 
 
 def draw(work: Work, spectrum: Table, product: xr.Dataset, judged: xr.Dataset, binned: dict[int, xr.Dataset]) -> None:
@@ -229,6 +247,7 @@ def draw(work: Work, spectrum: Table, product: xr.Dataset, judged: xr.Dataset, b
 def summary_lines(fit: Fit) -> list[str]:
     """What a terminal should say."""
     lines = [f"{fit.numbers['planet']}, {fit.numbers['event']}; orbit: {fit.numbers['source']}"]
+    lines.append(f"baseline: {fit.numbers['baseline']['words']}")
     for name, found in fit.numbers["white_light"].items():
         if not name.startswith(("depth", "q")):
             digits = 6 if name in ("t0", "period") else 4

@@ -22,10 +22,12 @@ from tsoar.blocks import F64
 from tsoar.config import Config
 from tsoar.fitting.channels import Channels, fit_channels
 from tsoar.fitting.limbdark import from_table
+from tsoar.fitting.params import FitParams
 from tsoar.fitting.planets import settle
 from tsoar.fitting.transit import Clock, Shapes, make_shapes
 from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
-from tsoar.reduce.fit import Measured, check_coverage, design_of, limb_table, starting_orbit
+from tsoar.reduce.fit import Measured, check_coverage, design_of, limb_table, motion_of, padded, starting_orbit
+from tsoar.reduce.fit_baseline import plain, settle_baseline
 from tsoar.series.baseline import Baseline, find_baseline
 from tsoar.series.lightcurves import usable_columns
 from tsoar.series.white import WHITE_ORDERS
@@ -49,6 +51,8 @@ class Held:
     """(o, b, i); NaN where a bin has none"""
     bin_depth: F64
     """(o, b)"""
+    baseline: FitParams
+    """with the trace motion and settling that were asked for, or chosen from white light"""
     notes: tuple[str, ...]
 
 
@@ -96,26 +100,34 @@ def hold(outcome: Outcome, clock: Clock, target: str, config: Config) -> Held:
     known = settle(params, target)
     orbit, held = starting_orbit(known, params, measured, notes)
     ratio = known.radius_ratio if np.isfinite(known.radius_ratio) else RATIO
-    designs = {o: design_of(measured, o, params, notes) for o in WHITE_ORDERS}
-    check_coverage(measured, orbit, ratio, params, designs, notes)
+    designs = {o: design_of(measured, o, plain(params), notes) for o in WHITE_ORDERS}
+    spare = check_coverage(measured, orbit, ratio, params, designs, notes)
     table = limb_table(params)
     free = tuple(n for n in params.free if n not in held)
     if known.period == 0:
         free = tuple(dict.fromkeys((*free, "period")))
     start = None if params.event == "transit" else 1e-3
-    curves = []
-    for k, o in enumerate(WHITE_ORDERS):
-        if np.isfinite(outcome.arrays["white"][k]).any():
-            u = None
-            if table is not None:
-                wavelength = outcome.arrays["bin_wavelength"][k]
-                u = from_table(table, wavelength[np.isfinite(wavelength)], params.limb_darkening).mean(axis=0)
-            curves.append(WhiteCurve(o, outcome.arrays["white"][k], outcome.arrays["white_err"][k], designs[o], u))
-    white = fit_white(
-        measured.clock, curves, orbit, params.event, ratio, free=free, jitter=params.jitter, clip=params.clip, start_depth=start
-    )
+
+    def refit(with_baseline: FitParams) -> tuple[list[WhiteCurve], WhiteFit]:
+        curves = []
+        for k, o in enumerate(WHITE_ORDERS):
+            if np.isfinite(outcome.arrays["white"][k]).any():
+                u = None
+                if table is not None:
+                    wavelength = outcome.arrays["bin_wavelength"][k]
+                    u = from_table(table, wavelength[np.isfinite(wavelength)], params.limb_darkening).mean(axis=0)
+                design = design_of(measured, o, with_baseline, [])
+                curves.append(WhiteCurve(o, outcome.arrays["white"][k], outcome.arrays["white_err"][k], design, u))
+        return curves, fit_white(
+            measured.clock, curves, orbit, params.event, ratio,
+            free=free, jitter=params.jitter, clip=params.clip, start_depth=start,
+        )  # fmt: skip
+
+    baseline = settle_baseline(measured.clock, params, refit, lambda name, order: motion_of(measured, name, order), spare)
+    white = baseline.white
+    designs = {o: design_of(measured, o, baseline.params, []) for o in WHITE_ORDERS}
     shapes = make_shapes(measured.clock, white.orbit, params.event, white.radius_ratio)
-    (k, b), channels = channels_of(outcome, designs)
+    (k, b), channels = channels_of(outcome, padded(designs))
     fallback = next(iter(white.orders.values()))
     of_order = [white.orders.get(int(o), fallback) for o in channels.order]
     u0 = np.array([f.u for f in of_order])
@@ -135,7 +147,7 @@ def hold(outcome: Outcome, clock: Clock, target: str, config: Config) -> Held:
     curve = np.full((n_orders, clock.time.size), np.nan)
     for o, f in white.orders.items():
         curve[WHITE_ORDERS.index(o)] = f.curve
-    return Held(white, shapes, u, curve, bin_curve, depth, tuple(notes))
+    return Held(white, shapes, u, curve, bin_curve, depth, baseline.params, tuple(notes))
 
 
 def channels_of(outcome: Outcome, designs: dict[int, F64]) -> tuple[tuple[Any, Any], Channels]:
@@ -152,6 +164,8 @@ def channels_of(outcome: Outcome, designs: dict[int, F64]) -> tuple[tuple[Any, A
 def depths(outcome: Outcome, reference: Outcome, held: Held, clock: Clock, config: Config) -> Depths:
     """Depths of a setting with orbit and limb darkening of the reference, and how they changed."""
     params = config.fit
+    if "auto" in params.regress:  # what was chosen for the reference is the same for all
+        params = replace(params, regress=held.baseline.regress, settle=held.baseline.settle)
     measured = measured_of(outcome, clock, "", Baseline(outcome.arrays["outside"], None, ""))
     designs = {o: design_of(measured, o, params, []) for o in WHITE_ORDERS}
     n_orders, n_bins = outcome.arrays["bin_wavelength"].shape
@@ -169,7 +183,7 @@ def depths(outcome: Outcome, reference: Outcome, held: Held, clock: Clock, confi
         )  # fmt: skip
         for o, f in fitted.orders.items():
             white[WHITE_ORDERS.index(o)] = f.depth, f.depth_err
-    (k, b), channels = channels_of(outcome, designs)
+    (k, b), channels = channels_of(outcome, padded(designs))
     known = np.isfinite(held.bin_depth[k, b])
     k, b = k[known], b[known]
     channels = replace(
