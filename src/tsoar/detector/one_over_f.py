@@ -244,11 +244,11 @@ def offset_weight(
     return weight
 
 
-def near_traces(trace: F64, shape: tuple[int, int], radius: float) -> NDArray[np.bool_]:
-    """(y, x) True within ``radius`` rows of the traces of orders 1 and 2."""
+def near_traces(trace: F64, shape: tuple[int, int], radius: float, orders: tuple[int, ...] = (1, 2)) -> NDArray[np.bool_]:
+    """(y, x) True within ``radius`` rows of the traces of ``orders``."""
     rows = np.arange(shape[0])[:, None]
     with np.errstate(invalid="ignore"):
-        near: NDArray[np.bool_] = np.any([np.abs(rows - trace[o]) <= radius for o in range(2)], axis=0)
+        near: NDArray[np.bool_] = np.any([np.abs(rows - trace[o - 1]) <= radius for o in orders], axis=0)
     return near
 
 

@@ -171,6 +171,9 @@ class Recipe:
     spans: NDArray[np.int32]
     blank: F32
     blank_spans: NDArray[np.int32]
+    order3: F32
+    """(y, x) weights that order 3's own rows have in the column offsets; 0 elsewhere"""
+    order3_spans: NDArray[np.int32]
     group_weights: F64
     own_light: F64
     """(3, x) light of each order by itself in its box [DN/s]"""
@@ -217,6 +220,7 @@ def make_recipe(
         everywhere = np.where((noise.usable > 0) & ~near & ~deep.odd & np.isfinite(image_variance), 1 / image_variance, 0)
     templates = make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion)
     blank, blank_spans = blank_planes(deep, noise, weight, extract)
+    order3 = np.where(near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius, orders=(3,)), weight, np.float32(0))
     group_weights, own_light, rows = aperture_planes(deep, noise, weights, var_p + var_r, n, extract)
     return Recipe(
         readout,
@@ -237,6 +241,8 @@ def make_recipe(
         moving_spans(deep, motion.radius),
         blank,
         blank_spans,
+        order3,
+        spans_of(order3 > 0),
         group_weights,
         own_light,
         rows,
@@ -418,6 +424,7 @@ def slope_stage(r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[s
             find_frame(b.data, b.dq, b.model, r.sigma2, r.jump.threshold, b.candidate)
     # the star-free windows tell what 1/f noise is left inside columns (needs group-level offsets)
     blank = _blank(r, b, columns, norm)
+    order3 = None if stripes_stay else _order3_offset(r, b, columns, norm)
 
     # 3. jumps, judged with the column offsets out of the way
     pixels = None
@@ -433,7 +440,7 @@ def slope_stage(r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[s
     if pixels is None:
         pixels = flagged(b.dq, r.noise.usable)
     facts["n_jumps"] = count_listed(b.dq, pixels)
-    facts["shape"], facts["blank"] = shape, blank
+    facts["shape"], facts["blank"], facts["order3_offset"] = shape, blank, order3
     if stripes_stay:
         subtract(b.data, -cumulative)
     if after is not None:
@@ -551,6 +558,23 @@ def _blank(r: Recipe, b: Buffers, columns: F32, norm: F32) -> tuple[F64, NDArray
     return free.astype(np.float64), counts >= 0.6 * counts.max(initial=1)
 
 
+def _order3_offset(r: Recipe, b: Buffers, columns: F32, norm: F32) -> F64:
+    """(K, x) offsets [DN] still to be taken out of order 3: those measured without its own rows, less those taken out.
+
+    Orders 1 and 2 are masked when offsets are measured. Order 3 is not: where it has light it lies between the rows that
+    know the offset best, and masking it would cost order 1 a per cent of noise. But then a column's offset takes a sixth of
+    what is order 3's own (a chromatic depth, its noise) along. With S the weighted sum of residuals over its rows and W
+    their weights, as in `_blank`: the offset over all other rows is -S/(sum(W) - W) from the one taken out.
+    """
+    n, nx = norm.shape
+    sums, weights, squares = np.empty((n, nx), np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
+    blank_sums(b.data, columns, r.offset_weight, b.model, r.order3, r.order3_spans, r.sigma2, sums, weights, squares)
+    others = norm - weights
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out: F64 = np.where(others > 0.1 * norm, -sums / others, 0).astype(np.float64)
+    return out
+
+
 def blank_light(r: Recipe, windows: tuple[F64, NDArray[np.bool_]] | None) -> F64:
     """(3, x) sums over the star-free windows with each order's group weights [DN/s], NaN where there is no window."""
     if windows is None:
@@ -581,6 +605,8 @@ class Seen:
     """(y, x) slopes, light that a wider profile carries away put back [DN/s]"""
     variance: F32
     """(y, x) [(DN/s)^2]"""
+    order3_offset: F64 | None = None
+    """(K, x) see `_order3_offset`"""
 
 
 def shape_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Seen:
@@ -598,7 +624,7 @@ def shape_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Seen:
         narrow = model_image(r.deep, r.spans, replace(shape, width=np.zeros(3)), 1.0, b.work)
         light = b.slope - (b.model - narrow)
         b.model[:] = narrow
-    return Seen(shape, light, np.add(b.var_p, b.var_r, out=b.work))
+    return Seen(shape, light, np.add(b.var_p, b.var_r, out=b.work), facts.pop("order3_offset", None))
 
 
 def extract_stage(r: Recipe, b: Buffers, seen: Seen) -> tuple[F64, F64, F64]:
@@ -614,6 +640,8 @@ def extract_stage(r: Recipe, b: Buffers, seen: Seen) -> tuple[F64, F64, F64]:
         for o in range(3):
             out = (flux[o], var[o], filled[o])
             extract_box(light, variance, r.deep.sky, b.model, r.deep.trace[o], float(follow[o]), r.extract.radius, *out)
+    if seen.order3_offset is not None:
+        flux[2] -= r.aperture_rows[2] * np.einsum("kx,kx->x", r.group_weights[2], seen.order3_offset) / r.readout.tgroup
     return flux, var, filled
 
 
