@@ -201,9 +201,8 @@ CAPTIONS = {
         "independent. Wrong: points that level off above the band, which is noise that averaging does not beat."
     ),
     "fit_white_light": (
-        "White light of each order over its fitted baseline, with the fitted transit or eclipse, and the residuals; on top, what "
-        "the baseline holds. Wrong: "
-        "residuals with structure at ingress and egress (another orbit or limb darkening), a bump inside the event (a star "
+        "White light of each order over its fitted baseline, with the fitted transit or eclipse, and the residuals; on top, "
+        "what the baseline holds. Wrong: residuals with structure at ingress and egress (another orbit or limb darkening), a bump inside the event (a star "
         "spot), slow waves outside it (a higher order of the baseline, or trace motion as regressor)."
     ),
     "fit_spectrum": (
