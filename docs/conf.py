@@ -23,6 +23,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = [
     "_build",
     "extraction.md",  # written by programs: shown inside other pages, see Measured
+    "fit_pulls.md",
     "parity.md",
     "study.md",
 ]

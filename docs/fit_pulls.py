@@ -1,6 +1,6 @@
 """Depths of `tsoar fit`, with default settings, against the truth, on simulated exposures reduced from their raw counts.
 
-.venv/bin/python docs/fit_pulls.py --out pulls --hard ../shared/tools/make_exposure.py --write
+.venv/bin/python docs/fit_pulls.py --out pulls --hard GENERATOR.py --write
 
 For each seed: simulate a transit of WASP-43 b, reduce it, fit it with the orbit's true period (which an observer knows), and compare
 the depth of every column, and of every bin of 32 columns, with the depth that was put in. ``--hard`` names the independent
@@ -177,9 +177,8 @@ def row(kind: str, limb: str, order: int, width: int, several: list[Result]) -> 
     off, weight = (np.concatenate([getattr(r, n) for r in several]) for n in ("away", "error"))
     bias = PPM * np.average(off, weights=weight**-2)
     diluted = PPM * np.average(np.concatenate([r.dilution for r in several]), weights=weight**-2)
-    what = "columns" if width == 1 else f"bins of {width}"
     return [
-        kind, limb, str(order), f"{pulls.size} {what}", f"{mean:+.3f}", f"{chance:.3f}", f"{pulls.std(ddof=1):.3f}",
+        kind, limb, str(order), str(width), str(pulls.size), f"{mean:+.3f}", f"{chance:.3f}", f"{pulls.std(ddof=1):.3f}",
         f"{bias:+.0f}", f"{diluted:+.0f}",
     ]  # fmt: skip
 
@@ -210,7 +209,7 @@ def main() -> None:
         line = [f"{case.kind} {case.seed}"]
         ways = {"fitted": "smooth"}
         if asked.event == "transit":
-            ways["held at the truth"] = true_limb_darkening(case)
+            ways["true"] = true_limb_darkening(case)
         for limb, given in ways.items():
             for width in (BIN, 1):
                 results, found = fitted(case, width, given, asked.event)
@@ -223,10 +222,10 @@ def main() -> None:
                     [f"{case.kind} {case.seed}", found.numbers["baseline"]["words"], *(f"{w:+.0f}" for w in whole)]
                 )
         print("; ".join(line), flush=True)
-    head = ["exposures", "limb darkening", "order", "depths", "mean pull", "by chance", "width", "bias [ppm]", "dilution [ppm]"]
+    head = ["exposures", "limb", "order", "columns", "depths", "pull", "by chance", "width", "bias", "dilution"]
     rows = [row(kind, limb, order, width, several) for (kind, limb, order, width), several in every.items()]
     size = f"{asked.nints} integrations of {asked.ngroups} groups"
-    hard_size = f"{asked.hard_nints} of 6 groups, as the independent generator of exposures makes them in its profile *hard*: "
+    hard_size = f"{asked.hard_nints} integrations of 6 groups, as the independent generator of exposures makes them in its profile *hard*: "
     lines = [
         "# Depths of the fit, held against the truth",
         "",
@@ -239,12 +238,12 @@ def main() -> None:
             else ""
         ),
         "",
-        "Pull: depth found minus the depth of the light in the box, over its error; perfect is a mean of 0 and a width of 1. By chance: the "
+        "Columns: how many make a bin. Pull: mean of depth found minus the depth of the light in the box, over its error; perfect is a mean of 0 and a width of 1. By chance: the "
         "standard deviation of that mean if the errors hold. What limb darkening's curve adds is common to neighbouring bins and does not "
-        "average out among them (`depth_err_limb`): held at the truth it is gone, and what the reduction itself is off by is left. "
-        "Bias: the mean weighted with 1/error². Dilution: what other orders and field stars in the box take off the depth; no part of the pull.",
+        "average out among them (`depth_err_limb`): with the true limb darkening it is gone, and what the reduction itself is off by is left. "
+        "Bias [ppm]: found minus true, weighted with 1/error². Dilution [ppm]: what other orders and field stars in the box take off the depth; no part of the pull.",
         "",
-        *table(head, rows, 4),
+        *table(head, rows, 2),
         "",
         "The baseline each exposure got by itself, and the weighted mean of found minus true of its columns:",
         "",

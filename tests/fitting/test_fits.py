@@ -50,6 +50,15 @@ def test_pulls_of_bins():
     assert 0.95 < pulls.std() < 1.1
 
 
+def test_smooth_limb_darkening_does_not_pull_the_depths():
+    """Faint bins without noise: the prior on the smooth curve moves the bluest depths by less than 5 % of their error."""
+    shapes = make_shapes(CLOCK, KNOWN, "transit", 0.15)
+    channels = Channels(draw(0, 0.0), 4 * NOISE, WAVE, ORDER, {1: DESIGN, 2: DESIGN})
+    found = fit_channels(shapes, channels, np.full(C, 0.022), np.full((C, 2), 0.25))
+    away = (found.depth - depths(WAVE)) / found.depth_err
+    assert (np.abs(away) < 0.05).all()
+
+
 def test_limb_darkening_held_and_its_share_of_the_error():
     held, smooth, free = (pulls_of(3, law) for law in ("held", "smooth", "free"))
     assert 0.85 < held[0].std() < 1.15

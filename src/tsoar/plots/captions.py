@@ -201,10 +201,9 @@ CAPTIONS = {
         "independent. Wrong: points that level off above the band, which is noise that averaging does not beat."
     ),
     "fit_white_light": (
-        "White light of each order over its fitted baseline, with the fitted transit or eclipse, and the residuals; on top, what "
-        "the baseline holds. Wrong: "
-        "residuals with structure at ingress and egress (another orbit or limb darkening), a bump inside the event (a star "
-        "spot), slow waves outside it (a higher order of the baseline, or trace motion as regressor)."
+        "White light of each order over its fitted baseline, with the fitted transit or eclipse, and the residuals; on top, "
+        "what the baseline holds. Wrong: residuals with structure at ingress and egress (another orbit or limb darkening), a "
+        "bump inside the event (a star spot), slow waves outside it (a higher order of the baseline)."
     ),
     "fit_spectrum": (
         "The planet's spectrum: depth of every bin of orders 1 and 2, the orbit held at the white light's. Where bins are "
