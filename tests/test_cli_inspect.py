@@ -57,7 +57,7 @@ def test_single_looks(tiny, tmp_path):
         *("--pixel", "30,500", "--pixel", "40,100", "--dq", "DO_NOT_USE,REFERENCE_PIXEL", "--sweep", "5:6:1", "--quiet"),
     )
     assert done.exit_code == 0, done.output
-    assert "row 30, column 500, integration 1; groups counted from 1" in done.stdout
+    assert "row 30, column 500, integration 1; groups counted from 0" in done.stdout
     assert "pixel: DO_NOT_USE, not used" in done.stdout
     assert "cosmic rays are expected in" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines() if line.split()[:1] in (["5"], ["6"])]

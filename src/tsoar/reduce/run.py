@@ -241,6 +241,9 @@ class Job:
             return
         series, rate = self.stream(recipe, scratch, pool)
         seconds["stream"] = clock() - start
+        pool.shutdown()  # the threads' buffers go with them: the figures need the room
+        del scratch
+        return_large_blocks()
         self.write(recipe, series, None if rate is None else products.average(rate), seconds)
 
     def write(self, recipe: Recipe, series: dict[str, Any], rate: dict[str, Any] | None, seconds: dict[str, float]) -> None:
@@ -283,6 +286,9 @@ class Job:
             start = clock()
             series, _ = after.stream(recipe, scratch, pool)
             seconds["stream"] = clock() - start
+        pool.shutdown()
+        del scratch
+        return_large_blocks()
         rate = field.rate_planes(sums, factor) if options["products"] == "all" else None
         self.write(recipe, series | facts, rate, seconds)
 
