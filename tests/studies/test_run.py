@@ -83,7 +83,8 @@ def test_everything_is_there(done):
     assert record["grid"] == done.grid.digest
     assert record["settings"][1]["changes"] == "extract.radius = 10.0"
     page = (done.out / "study.html").read_text()
-    assert page.index("Which radius?") < page.index('<section id="ranking">') and "http://" not in page and "https://" not in page
+    assert page.index("Which radius?") < page.index('<section id="ranking">')
+    assert "http://" not in page and "https://" not in page
     assert done.summary()[0] == "Which radius?"
     assert any(text.startswith("no depths") for text in done.notes)  # 12 integrations hold no event that could be found
     assert list(done.out.rglob("*.part")) == []
