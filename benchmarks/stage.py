@@ -51,7 +51,7 @@ def one_pass_over(
     from tsoar.reduce import products
     from tsoar.reduce.chain import detector_stage
     from tsoar.reduce.run import write_slopes
-    from tsoar.reduce.stream import RateSums, Scratch, add_rate, blocks_of, in_order
+    from tsoar.reduce.stream import BLOCK, SMALL, RateSums, Scratch, add_rate, blocks_of, in_order
 
     job = job_of(uncal, refs, out or scratch_folder, workers)
     exposure = job.exposure
@@ -74,7 +74,7 @@ def one_pass_over(
         with timed(seconds, "survey "):
             recipe = job.recipe(job.calibration(), scratch, pool)
         segments = [(s.first, s.n) for s in exposure.segments]
-        blocks = blocks_of(segments)
+        blocks = blocks_of(segments, SMALL if out is None else BLOCK)
         total = RateSums.empty(shape)
         with timed(seconds, "stream "):
             for number in range(len(segments)):

@@ -8,6 +8,7 @@ scratch; `detector_stage` and `spectra_stage` are the order of calls. The arithm
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -205,12 +206,11 @@ def make_recipe(
     motion: MotionParams,
     extract: ExtractParams,
     centroid: CentroidParams,
+    pool: Executor,
 ) -> Recipe:
     """Planes of weights, variances, templates and windows for the stream."""
     n, tgroup = max(readout.n_groups - 1, 1), readout.tgroup
-    weights, var_p, var_r = gls_weights(noise.rate, noise.gain, noise.read2, noise.usable, n)
-    err, flag = np.empty_like(var_p), np.empty(readout.shape, np.uint32)
-    finish(var_p.copy(), var_p, var_r, np.zeros((1, *readout.shape), np.uint8), pixeldq, tgroup, err, flag)
+    fit_planes = pool.submit(unflagged_planes, noise, pixeldq, n, tgroup)
     near = near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius)
     weight = offset_weight(deep, noise.read2, noise.gain, noise.usable, near, tgroup)
     usable = (noise.usable > 0) & ~deep.odd
@@ -221,7 +221,8 @@ def make_recipe(
     templates = make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion)
     blank, blank_spans = blank_planes(deep, noise, weight, extract)
     order3 = np.where(near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius, orders=(3,)), weight, np.float32(0))
-    group_weights, own_light, rows = aperture_planes(deep, noise, weights, var_p + var_r, n, extract)
+    weights, unflagged = fit_planes.result()
+    group_weights, own_light, rows = aperture_planes(deep, noise, weights, unflagged[0] + unflagged[1], n, extract)
     return Recipe(
         readout,
         calibration,
@@ -229,7 +230,7 @@ def make_recipe(
         deep,
         noise,
         weights,
-        (var_p, var_r, err, flag),
+        unflagged,
         weight,
         (everywhere / deep.last_group**2).astype(np.float32),
         difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance),
@@ -255,6 +256,14 @@ def make_recipe(
         extract,
         centroid,
     )
+
+
+def unflagged_planes(noise: NoiseModel, pixeldq: U32, n: int, tgroup: float) -> tuple[F32, Unflagged]:
+    """Weights of the n differences of a ramp without flags, and what its fit gives besides the slope."""
+    weights, var_p, var_r = gls_weights(noise.rate, noise.gain, noise.read2, noise.usable, n)
+    err, flag = np.empty_like(var_p), np.empty(pixeldq.shape, np.uint32)
+    finish(var_p.copy(), var_p, var_r, np.zeros((1, *pixeldq.shape), np.uint8), pixeldq, tgroup, err, flag)
+    return weights, (var_p, var_r, err, flag)
 
 
 def put_back_columns(deep: Deep, pixeldq: U32, near: NDArray[np.bool_], params: OneOverFParams, tgroup: float) -> F32 | None:

@@ -38,7 +38,7 @@ from tsoar.reduce.chain import Buffers, Recipe, make_recipe
 from tsoar.reduce.memory import large_blocks_kept, return_large_blocks
 from tsoar.reduce.plan import CALIBRATION, DETECTOR, Plan, make_plan
 from tsoar.reduce.save import SaveRamps
-from tsoar.reduce.stream import Block, RateSums, Scratch, blocks_of, in_order, place, reduce_block
+from tsoar.reduce.stream import BLOCK, SMALL, Block, RateSums, Scratch, blocks_of, in_order, place, reduce_block
 from tsoar.reduce.survey import SurveySettings, survey
 
 if TYPE_CHECKING:
@@ -418,6 +418,7 @@ class Job:
             motion=config.motion,
             extract=config.extract,
             centroid=config.traces.centroids,
+            pool=pool,
         )
 
     # -- the stream ------------------------------------------------------------------------------------------------
@@ -427,7 +428,7 @@ class Job:
         exposure = self.exposure
         want = self.options["products"] == "all" and recipe.calibration is not None
         segments = [(s.first, s.n) for s in exposure.segments]
-        blocks = blocks_of(segments)
+        blocks = blocks_of(segments, BLOCK if want else SMALL)
         kept = self.finished_segments(want)
         rate = RateSums.empty(exposure.readout.shape) if want else None
         series: dict[str, Any] = {}

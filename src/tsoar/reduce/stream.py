@@ -23,6 +23,8 @@ from tsoar.reduce.chain import Buffers, Integration, Recipe, detector_stage, spe
 
 BLOCK = 8
 """integrations in a block"""
+SMALL = 2
+"""the same where no averaged image is wanted, whose planes cost each block something: no thread waits long for the last"""
 
 
 @dataclass(frozen=True, slots=True)

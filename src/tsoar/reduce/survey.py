@@ -259,11 +259,12 @@ def build(
     facts: dict[str, Any] = dict(before.facts) if before is not None else {}
     per_second = np.float32(1 / readout.tgroup)
     error = np.sqrt(np.nan_to_num(2 * noise.read2, nan=1.0)) * per_second / np.float32(np.sqrt(max(sample.size, 1)))
-    odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
     if before is None:
         # one turn of the sky fit is good enough to measure traces on, and to see what is left over in the sample
         first = replace(settings.background, iterations=1)
-        background = fit_background(image, good, expected_traces(readout), params=first)
+        rough = pool.submit(fit_background, image, good, expected_traces(readout), params=first)
+        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
+        background = rough.result()
         traces: Traces = measure_traces(repaired - background.sky, good & ~odd, readout, settings.traces)
         trace, raw, valid = traces.y, traces.y_raw, traces.valid
         facts |= {
@@ -274,6 +275,7 @@ def build(
         }
     else:
         trace, raw, valid = before.trace, before.trace_raw, before.trace_valid
+        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
         background = fit_background(image, good & ~odd, trace, params=settings.background)
     star = repaired - background.sky
     with np.errstate(invalid="ignore"):
