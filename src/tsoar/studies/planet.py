@@ -26,7 +26,7 @@ from tsoar.fitting.params import FitParams
 from tsoar.fitting.planets import settle
 from tsoar.fitting.transit import Clock, Shapes, make_shapes
 from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
-from tsoar.reduce.fit import Measured, check_coverage, design_of, limb_table, motion_of, padded, starting_orbit
+from tsoar.reduce.fit import Measured, check_coverage, design_of, fit_bins, limb_table, motion_of, padded, starting_orbit
 from tsoar.reduce.fit_baseline import plain, settle_baseline
 from tsoar.series.baseline import Baseline, find_baseline
 from tsoar.series.lightcurves import usable_columns
@@ -51,6 +51,8 @@ class Held:
     """(o, b, i); NaN where a bin has none"""
     bin_depth: F64
     """(o, b)"""
+    bin_common: F64
+    """(o, b) what the uncertainty of limb darkening and orbit adds to the depths of all settings and bins alike"""
     baseline: FitParams
     """with the trace motion and settling that were asked for, or chosen from white light"""
     notes: tuple[str, ...]
@@ -65,7 +67,9 @@ class Depths:
     change: F64
     """(o, 2) change of white light's depth against the reference, and its error"""
     bins: F64
-    """(o, b, 2)"""
+    """(o, b, 2) with limb darkening and orbit held"""
+    bin_common: F64
+    """(o, b) see `Held`"""
     bin_change: F64
     """(o, b, 2)"""
 
@@ -126,28 +130,21 @@ def hold(outcome: Outcome, clock: Clock, target: str, config: Config) -> Held:
     baseline = settle_baseline(measured.clock, params, refit, lambda name, order: motion_of(measured, name, order), spare)
     white = baseline.white
     designs = {o: design_of(measured, o, baseline.params, []) for o in WHITE_ORDERS}
-    shapes = make_shapes(measured.clock, white.orbit, params.event, white.radius_ratio)
     (k, b), channels = channels_of(outcome, padded(designs))
-    fallback = next(iter(white.orders.values()))
-    of_order = [white.orders.get(int(o), fallback) for o in channels.order]
-    u0 = np.array([f.u for f in of_order])
-    law = params.limb_darkening if params.event == "transit" else "held"
-    if table is not None:
-        law, u0 = "held", from_table(table, channels.wavelength, params.limb_darkening)
-    found = fit_channels(
-        shapes, channels, np.array([f.depth for f in of_order]), u0,
-        law=law, degree=params.limb_degree, width=params.limb_width, jitter=params.jitter, clip=params.clip,
-    )  # fmt: skip
+    found, orbit_err = fit_bins(measured.clock, channels, white, params, table)
+    shapes = make_shapes(measured.clock, white.orbit, params.event, white.radius_ratio)
     n_orders, n_bins = outcome.arrays["bin_wavelength"].shape
     u, depth = np.full((n_orders, n_bins, 2), np.nan), np.full((n_orders, n_bins), np.nan)
     u[k, b], depth[k, b] = found.u, found.depth
+    common = np.full((n_orders, n_bins), np.nan)
+    common[k, b] = np.hypot(found.limb_err, orbit_err)
     bin_curve = np.full((n_orders, n_bins, clock.time.size), np.nan)
     good = np.isfinite(found.depth)
     bin_curve[k[good], b[good]] = shapes.curves(found.depth[good], found.u[good])[0]
     curve = np.full((n_orders, clock.time.size), np.nan)
     for o, f in white.orders.items():
         curve[WHITE_ORDERS.index(o)] = f.curve
-    return Held(white, shapes, u, curve, bin_curve, depth, baseline.params, tuple(notes))
+    return Held(white, shapes, u, curve, bin_curve, depth, common, baseline.params, tuple(notes))
 
 
 def channels_of(outcome: Outcome, designs: dict[int, F64]) -> tuple[tuple[Any, Any], Channels]:
@@ -202,7 +199,7 @@ def depths(outcome: Outcome, reference: Outcome, held: Held, clock: Clock, confi
     white_depth[at] = of_white
     change = event_change(outcome.arrays["white"] - reference.arrays["white"], held.curve, white_depth, clock.time)
     difference = outcome.arrays["bin_flux"].astype(np.float64) - reference.arrays["bin_flux"]
-    return Depths(white, change, bins, event_change(difference, held.bin_curve, held.bin_depth, clock.time))
+    return Depths(white, change, bins, held.bin_common, event_change(difference, held.bin_curve, held.bin_depth, clock.time))
 
 
 def event_change(difference: F64, curve: F64, depth: F64, time: F64) -> F64:

@@ -49,7 +49,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "spectrum_chi2": ("1", "mean square change of the spectrum's bins in units of their errors"),
     "spectrum_moved": ("1", "the same in units of the changes' own errors: 1 where nothing but noise changed"),
     "truth_1": ("ppm", "spectrum minus truth, weighted mean over bins, order 1"),
-    "truth_err_1": ("ppm", "its error"),
+    "truth_err_1": ("ppm", "its error, with what limb darkening and orbit add to all bins"),
     "truth_2": ("ppm", "the same, order 2"),
     "truth_err_2": ("ppm", "its error"),
     "truth_chi2": ("1", "mean square of (spectrum - truth) / error over bins of both orders"),
@@ -153,14 +153,15 @@ def depth_numbers(d: Depths, reference: Depths, truth: F64 | None) -> dict[str, 
     out["spectrum_chi2"] = mean_square(d.bin_change[..., 0], reference.bins[..., 1])
     out["spectrum_moved"] = mean_square(d.bin_change[..., 0], d.bin_change[..., 1])
     if truth is not None:
-        away = d.bins[..., 0] - truth
+        away, common = d.bins[..., 0] - truth, np.nan_to_num(d.bin_common)
         for k, o in enumerate(WHITE_ORDERS):
             use = np.isfinite(away[k]) & (d.bins[k, :, 1] > 0)
             weight = d.bins[k, use, 1] ** -2.0
             total = float(weight.sum())
             out[f"truth_{o}"] = PPM * float(np.sum(weight * away[k, use])) / total if total > 0 else np.nan
-            out[f"truth_err_{o}"] = PPM / float(np.sqrt(total)) if total > 0 else np.nan
-        out["truth_chi2"] = mean_square(away, d.bins[..., 1])
+            shared = float(np.sum(weight * common[k, use])) / total if total > 0 else np.nan
+            out[f"truth_err_{o}"] = PPM * float(np.hypot(1 / np.sqrt(total), shared)) if total > 0 else np.nan
+        out["truth_chi2"] = mean_square(away, np.hypot(d.bins[..., 1], common))
     return out
 
 
