@@ -95,7 +95,7 @@ def field_rows(asked: Asked, n: int, flicker: bool = False) -> list[dict[str, An
     """The field's detector stage on one file of ``n`` integrations: as it comes, and with its steps on all cores."""
     made = asked.exposure(n)
     rows = []
-    for cores in ("1",) if flicker or asked.quick or n > 20 else ("1", str(asked.cores)):
+    for cores in ("1",) if asked.quick or n > 20 else ("1", str(asked.cores)):
         seconds: dict[str, list[float]] = {}
         written: dict[str, list[float]] = {}
         steps: dict[str, list[float]] = {}
