@@ -161,7 +161,9 @@ def one_over_f(asked: Asked) -> dict[str, Any]:
     for n in asked.lengths[1:]:
         made = asked.exposure(n)
         for workers in range(1, asked.cores + 1):
-            got = alone.call("benchmarks.stage:slopes", uncal=made.uncal, refs=made.refs, workers=workers, files=False, repeats=2)
+            got = alone.call(
+                "benchmarks.stage:slopes", uncal=made.uncal, refs=made.refs, workers=workers, files=False, repeats=2
+            )
             rows.append(
                 {"who": "tsoar", "n": n, "workers": workers, "files": False}
                 | {"per_integration": summary(got["seconds"], n), "peak_mib": got["process"]["peak_mib"]}
