@@ -313,6 +313,14 @@ def deep_level(deep: Deep | None, mask: NDArray[np.bool_], tgroup: float) -> F32
     return bridge(column_medians(np.where(mask, np.float32(np.nan), deep.total * np.float32(tgroup))))
 
 
+def slope_weight(variance: F32, left_out: NDArray[np.bool_]) -> F32:
+    """1/variance (y, x) [(s/DN)^2]; 0 where pixels are left out or have none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = np.where(left_out, np.float32(0), np.float32(1) / variance)
+    weight[~np.isfinite(weight)] = 0
+    return weight
+
+
 def slope_offset(
     image: F32,
     variance: F32,
@@ -328,11 +336,8 @@ def slope_offset(
     `median_offsets`; ``bad``, ``near`` (y, x): pixels without a slope, pixels near the traces.
     """
     if params.method == "deep" and model is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weight = np.where(bad | near, 0, 1 / variance).astype(np.float32)
-        weight[~np.isfinite(weight)] = 0
         pair = np.stack([np.zeros_like(image), np.where(bad, np.float32(0), image)])
-        return difference_offset(pair, 0, 1, model, 1.0, weight, params.clip)
+        return difference_offset(pair, 0, 1, model, 1.0, slope_weight(variance, bad | near), params.clip)
     mask = bad if params.method == "median" else bad | near
     offset = bridge(column_medians(np.where(mask, np.float32(np.nan), image)))
     return offset - (smooth_level(offset, params.smooth) if put_back is None else put_back)

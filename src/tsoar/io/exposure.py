@@ -25,6 +25,7 @@ from tsoar.blocks import F64, Ramps, Readout, Slopes
 from tsoar.errors import ExposureError, InputError
 from tsoar.io import names
 from tsoar.io.headers import compressed, need_regular_file, readable, reading
+from tsoar.io.planes import fill, places, read_plane
 from tsoar.soss.subarrays import SUBARRAYS
 from tsoar.units import MJD_OFFSET, SECONDS_PER_DAY
 
@@ -84,6 +85,7 @@ class Exposure:
     arrays: Slopes | None = field(default=None, repr=False)
     """a start from arrays instead of files"""
     _open: dict[Path, int] = field(default_factory=dict, repr=False)
+    _planes: dict[Path, dict[str, int]] = field(default_factory=dict, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -143,16 +145,7 @@ class Exposure:
         """
         self.need("uncal")
         segment, k = self._segment(i)
-        view = memoryview(out.data).cast("B")
-        place, got = segment.offset + k * out.nbytes, 0
-        fd = self._descriptor(segment.path)
-        while got < out.nbytes:
-            n = os.preadv(fd, [view[got:]], place + got)
-            if n <= 0:
-                raise ExposureError(
-                    f"{segment.path.name}: ends inside integration {k + 1}; the file is truncated, fetch it again"
-                )
-            got += n
+        fill(self._descriptor(segment.path), segment.offset + k * out.nbytes, out, segment.path.name, k)
 
     def read_rows(self, i: int, first: int, out: NDArray[np.uint16]) -> None:
         """Rows of integration ``i`` from ``first`` on into ``out`` (g, rows, x), as `read_raw` reads all of them."""
@@ -225,6 +218,30 @@ class Exposure:
             self.readout,
             which[0] if which else 0,
         )
+
+    def read_slopes(
+        self, i: int, slope: NDArray[Any], err: NDArray[Any], var_p: NDArray[Any], var_r: NDArray[Any], dq: NDArray[Any]
+    ) -> None:
+        """Integration ``i`` of a start from slopes into planes (y, x): as `slopes`, straight from the file if that can be."""
+        segment, k = self._segment(i)
+        starts = {} if self.arrays is not None else self._starts(segment)
+        if not starts:
+            s = self.slopes(slice(i, i + 1))
+            slope[:], err[:], var_p[:], var_r[:], dq[:] = s.slope[0], s.err[0], s.var_poisson[0], s.var_rnoise[0], s.dq[0]
+            return
+        fd = self._descriptor(segment.path)
+        for name, out in (("SCI", slope), ("ERR", err), ("VAR_POISSON", var_p), ("VAR_RNOISE", var_r), ("DQ", dq)):
+            read_plane(fd, starts[name], out, segment.path.name, k)
+        if not var_p.any() and not var_r.any():
+            var_r[:] = np.where(err > 0, err**2, 1)
+        dq |= np.where(np.isfinite(slope), np.uint32(0), np.uint32(flags.DO_NOT_USE))
+
+    def _starts(self, segment: Segment) -> dict[str, int]:
+        """Where the planes of a slope file start; looked up once."""
+        with self._lock:
+            if segment.path not in self._planes:
+                self._planes[segment.path] = places(segment.path, (segment.n, *self.readout.shape))
+            return self._planes[segment.path]
 
 
 def _chosen(integrations: slice | int, n: int) -> list[int]:

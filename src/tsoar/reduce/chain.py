@@ -37,6 +37,7 @@ from tsoar.detector.one_over_f import (
     near_traces,
     offset_weight,
     slope_offset,
+    slope_weight,
     subtract,
     subtract_listed,
 )
@@ -622,8 +623,7 @@ def shape_stage(r: Recipe, b: Buffers, facts: dict[str, Any]) -> Seen:
     """Slopes in the buffers [DN/s] to brightness, motion and width of one integration, and its model."""
     tgroup = r.readout.tgroup
     if r.one_over_f.level == "slope" and "one_over_f" not in r.skip:
-        _slope_offsets(r, b)
-        facts["shape"] = None
+        facts["shape"] = _slope_offsets(r, b)
     np.multiply(b.slope, np.float32(tgroup), out=b.image)
     known = facts.pop("shape", None)  # from the mean difference, and b.model with it; now from the clean slopes
     shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.model, known)
@@ -654,17 +654,25 @@ def extract_stage(r: Recipe, b: Buffers, seen: Seen) -> tuple[F64, F64, F64]:
     return flux, var, filled
 
 
-def _slope_offsets(r: Recipe, b: Buffers) -> None:
-    """Column offsets of the slope image, in place (row E3; the only 1/f correction a start from slopes can have)."""
+def _slope_offsets(r: Recipe, b: Buffers) -> Shape | None:
+    """Column offsets of the slope image, in place (row E3; the only 1/f correction a start from slopes can have).
+
+    Against the deep stack the shape of the integration is found on the way: it is returned, with its model in ``b.model``.
+    """
     bad = ~np.isfinite(b.slope) | ((r.pixeldq & BAD) != 0)
     tgroup = r.readout.tgroup
-    against_deep = r.one_over_f.method == "deep" and r.has_deep
-    put_back = None if r.put_back is None else r.put_back / np.float32(tgroup)
-    model = model_image(r.deep, r.spans, None, 1.0, b.model) if against_deep else None
-    for _ in range(2 if against_deep else 1):  # the second time against this integration's own brightness and motion
-        offset = slope_offset(b.slope, b.var_p + b.var_r, bad | r.deep.odd, r.near, model, put_back, r.one_over_f)
-        subtract_columns(b.slope, offset)
-        if model is not None:
-            np.multiply(b.slope, np.float32(tgroup), out=b.image)
-            shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
-            model_image(r.deep, r.spans, shape, 1.0, model)
+    if not (r.one_over_f.method == "deep" and r.has_deep):
+        put_back = None if r.put_back is None else r.put_back / np.float32(tgroup)
+        left_out = bad | r.deep.odd
+        subtract_columns(b.slope, slope_offset(b.slope, b.var_p + b.var_r, left_out, r.near, None, put_back, r.one_over_f))
+        return None
+    weight = slope_weight(b.var_p + b.var_r, bad | r.near | r.deep.odd)
+    pair = np.zeros((2, *b.slope.shape), np.float32)
+    model_image(r.deep, r.spans, None, 1.0, b.model)
+    for last in (False, True):  # the second time against this integration's own brightness and motion
+        pair[1] = b.slope
+        subtract_columns(b.slope, difference_offset(pair, 0, 1, b.model, 1.0, weight, r.one_over_f.clip))
+        np.multiply(b.slope, np.float32(tgroup), out=b.image)
+        shape = fit_shape(b.image, r.deep, r.templates, r.spans, tgroup, r.motion, b.work)
+        model_image(r.deep, r.spans, shape, tgroup if last else 1.0, b.model)
+    return shape

@@ -361,9 +361,7 @@ class Job:
 
     def fetch_slopes(self, i: int, b: Buffers) -> None:
         """One integration of a start from slopes into the slope planes."""
-        s = self.exposure.slopes(slice(i, i + 1))
-        b.slope[:], b.var_p[:], b.var_r[:] = s.slope[0], s.var_poisson[0], s.var_rnoise[0]
-        b.err[:], b.flag[:] = s.err[0], s.dq[0]
+        self.exposure.read_slopes(i, b.slope, b.err, b.var_p, b.var_r, b.flag)
         b.slope[(b.flag & np.uint32(flags.DO_NOT_USE)) != 0] = np.nan
 
     @large_blocks_kept()
