@@ -6,6 +6,7 @@ Opening a file through astropy for every integration took two thirds of the time
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def places(path: Path, shape: tuple[int, ...]) -> dict[str, int]:
     out: dict[str, int] = {}
     if compressed(path):
         return out
-    with reading(path.name, ExposureError), fits.open(path, memmap=False) as hdus:
+    with suppress(ExposureError), reading(path.name, ExposureError), fits.open(path, memmap=False) as hdus:
         named: dict[str, Any] = {}
         for hdu in hdus:
             named.setdefault(hdu.name, hdu)
@@ -44,7 +45,8 @@ def places(path: Path, shape: tuple[int, ...]) -> dict[str, int]:
             if stored != ((32, UNSIGNED, 1) if name == "DQ" else (-32, 0, 1)):
                 return {}
             out[name] = int((hdu.fileinfo() or {})["datLoc"])
-    return out
+        return out
+    return {}  # a broken file: astropy says what is wrong with it
 
 
 def fill(fd: int, offset: int, out: NDArray[Any], file: str, integration: int) -> None:
