@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tsoar.medians import column_medians, network
+from tsoar.medians import column_medians, network, sort_few
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13, 32, 33, 61])
@@ -14,6 +14,14 @@ def test_network_sorts(n):
     for low, high in network(n):
         values[low], values[high] = np.minimum(values[low], values[high]), np.maximum(values[low], values[high])
     assert (np.diff(values, axis=0) >= 0).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_the_first_few_are_sorted_and_the_others_left(n):
+    values = np.random.default_rng(n).normal(size=9)
+    before = values.copy()
+    sort_few(values, n)
+    assert np.array_equal(values, np.concatenate([np.sort(before[:n]), before[n:]]))
 
 
 @pytest.mark.parametrize("n", [1, 4, 7, 32, 96])

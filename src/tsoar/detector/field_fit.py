@@ -25,6 +25,7 @@ from tsoar import flags
 from tsoar.blocks import F32, F64, U8, U32, Ramps, Readout, Reference, Slopes
 from tsoar.errors import InputError
 from tsoar.jit import kernel
+from tsoar.medians import sort_few
 
 DNU, SAT = np.uint8(flags.DO_NOT_USE), np.uint8(flags.SATURATED)
 JUMP, PERS = np.uint8(flags.JUMP_DET), np.uint8(flags.PERSISTENCE)
@@ -117,13 +118,7 @@ class Sums:
 @kernel
 def _median_rate(values, n):
     """Median of values[:n] as the C code takes it; NaN of nothing."""
-    for i in range(1, n):
-        v = values[i]
-        j = i - 1
-        while j >= 0 and values[j] > v:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = v
+    sort_few(values, n)
     if n == 0:
         return np.nan
     if n == 1:

@@ -26,6 +26,7 @@ from tsoar import flags
 from tsoar.blocks import F32, U8, Deep, Ramps, Reference
 from tsoar.errors import InputError
 from tsoar.jit import kernel
+from tsoar.medians import sort_few
 from tsoar.params import Annotated, Ge, Gt, Literal, Unit, doc
 
 JUMP = np.uint8(flags.JUMP_DET)
@@ -91,13 +92,7 @@ def find_row(data, y, model, sigma2, threshold2, seen, candidate):
 @kernel
 def _median_of(values, n):
     """Median of the first n values (n small), in place."""
-    for i in range(1, n):
-        v = values[i]
-        j = i - 1
-        while j >= 0 and values[j] > v:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = v
+    sort_few(values, n)
     return 0.5 * (values[(n - 1) // 2] + values[n // 2])
 
 
@@ -314,7 +309,8 @@ def difference_variance(
     With fewer than 3 differences a ramp cannot tell a hit from a wrong model by itself; what trace motion beyond the
     model would do is then added to the noise.
     """
-    variance = rate / gain + 2 * read2
+    with np.errstate(divide="ignore", invalid="ignore"):  # pixels without a gain are not usable
+        variance = rate / gain + 2 * read2
     if n < 3:
         slope = np.abs(deep.gradient).sum(0, dtype=np.float32) * np.float32(tgroup)
         variance = variance + np.square(np.float32(tolerance) * slope)

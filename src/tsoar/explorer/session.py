@@ -37,8 +37,6 @@ from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.optimal import box_light
 
 RAW_STEPS = ("raw", *CALIBRATION, "one_over_f", "jump", "ramp_fit")
-FLAGS_ONLY = ("dq_init", "saturation", "jump")
-"""steps that set flags and leave values alone"""
 ORDERS = (1, 2, 3)
 SPOILT = np.uint8(0xFF & ~(flags.PERSISTENCE | flags.JUMP_DET))  # as in the ramp fit: such a group's value is not used
 KEPT = 3

@@ -135,16 +135,6 @@ def strip_height(n_integrations: int, n_groups: int, n_columns: int, workers: in
     return int(min(rows, max(n_rows // workers, 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Rows of all integrations of a file after calibration and first jump flags; ``inner`` are its own."""
-
-    first: int
-    inner: tuple[int, int]
-    data: F32
-    dq: U8
-
-
 def calibrated_rows(d: Detector, number: int, looks: list[Look], low: int, high: int) -> tuple[F32, U8]:
     """Rows [low, high) of every integration of a segment after the first six steps: data [DN], flags (i, g, y, x)."""
     c, segment = d.calibration, d.exposure.segments[number]
