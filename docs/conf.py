@@ -20,13 +20,7 @@ project = "tsoar"
 author = "the authors of tsoar"
 release = version = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
-exclude_patterns = [
-    "_build",
-    "extraction.md",  # written by programs: shown inside other pages, see Measured
-    "fit_pulls.md",
-    "parity.md",
-    "study.md",
-]
+exclude_patterns = ["_build", "measured"]  # measured: written by programs, shown inside other pages
 default_role = "literal"  # `name` in docstrings
 
 html_theme = "pydata_sphinx_theme"

@@ -5,7 +5,7 @@
 For each seed: simulate a transit of WASP-43 b, reduce it, fit it with the orbit's true period (which an observer knows), and compare
 the depth of every column, and of every bin of 32 columns, with the depth that was put in. ``--hard`` names the independent
 generator of exposures, whose profile "hard" has a settling star, a drifting trace, a mirror that tilts, a field star and three
-times the cosmic rays. What is in the folder is not made again: delete it when the reduction changed. ``--write``: docs/fit_pulls.md.
+times the cosmic rays. What is in the folder is not made again: delete it when the reduction changed. ``--write``: docs/measured/fit_pulls.md.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tsoar.io.datasets import open_dataset
 from tsoar.reduce.fit import Fit
 from tsoar.series.lightcurves import FREE_COLUMNS, usable_columns, values_of
 
-PAGE = Path(__file__).with_name("fit_pulls.md")
+PAGE = Path(__file__).parent / "measured" / "fit_pulls.md"
 BIN = 32
 RADIUS = 15.0
 """half height of the box [px]"""
@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--hard-seeds", type=int, default=3)
     parser.add_argument("--hard-nints", type=int, default=40)
     parser.add_argument("--out", type=Path, default=Path("pulls"))
-    parser.add_argument("--write", action="store_true", help="write docs/fit_pulls.md")
+    parser.add_argument("--write", action="store_true", help="write docs/measured/fit_pulls.md")
     asked = parser.parse_args()
     every: dict[tuple[str, str, int, int], list[Result]] = {}
     baselines = []

@@ -1,4 +1,4 @@
-"""Box against optimal extraction on simulated truth: writes docs/extraction.md.
+"""Box against optimal extraction on simulated truth: writes docs/measured/extraction.md.
 
 .venv/bin/python docs/measure_extraction.py FOLDER
 
@@ -17,7 +17,7 @@ from tsoar.scoring import read_truth
 from tsoar.scoring.planet import depths
 from tsoar.scoring.spectra import all_curves
 
-PAGE = Path(__file__).with_name("extraction.md")
+PAGE = Path(__file__).parent / "measured" / "extraction.md"
 RADIUS = 15.0
 COMMON = {"exposure.nints": 80, "exposure.segments": 1, "sky.field": []}  # field stars dilute what lies under them
 SILENT = {

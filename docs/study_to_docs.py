@@ -1,4 +1,4 @@
-"""Write docs/study.md from a study of the demo's exposure: the tutorial's exercises, answered by their numbers.
+"""Write docs/measured/study.md from a study of the demo's exposure: the tutorial's exercises, answered by their numbers.
 
 make demo
 .venv/bin/tsoar study demo/exposure --refs demo/exposure/refs --truth demo/exposure/truth.nc --study tutorial --out demo/study
@@ -59,7 +59,7 @@ def rows_of(table: Table, names: list[str], labels: list[str]) -> str:
 
 
 def main(folder: Path) -> None:
-    """Rewrite docs/study.md."""
+    """Rewrite docs/measured/study.md."""
     record = json.loads((folder / "study.json").read_text("utf-8"))
     table = Table.read(folder / "study.ecsv")
     answers = {a["part"]: a for a in record["answers"]}
@@ -76,7 +76,7 @@ def main(folder: Path) -> None:
         ", on a machine busy with other work" if p["workers"] and p["seconds"] > 1.5 * p["cpu_seconds"] / p["workers"] else ""
     )
     text += [f"\nThis study: {p['reduced']} settings reduced in {took}{shared}; {p['peak_memory_mib']:.0f} MiB at most."]
-    (ROOT / "docs" / "study.md").write_text("\n".join(text) + "\n", "utf-8")
+    (ROOT / "docs" / "measured" / "study.md").write_text("\n".join(text) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

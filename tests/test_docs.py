@@ -17,9 +17,8 @@ from tsoar.sim import scenario
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-WRITTEN = {DOCS / name for name in ("extraction.md", "parity.md", "study.md")}
-"""by programs, and shown inside other pages"""
-PAGES = sorted(p for p in DOCS.rglob("*.md") if p.relative_to(DOCS).parts[0] != "_build" and p not in WRITTEN)
+PAGES = sorted(p for p in DOCS.rglob("*.md") if p.relative_to(DOCS).parts[0] not in ("_build", "measured"))
+"""what programs wrote is shown inside other pages"""
 
 
 def blocks(page, language):

@@ -1,6 +1,6 @@
 """What is questionable in the field's detector stage: `--like jwst` does it, the default does not; every test shows both.
 
-Numbered as in docs/parity.md. No jwst is needed here: that its numbers are ours to the bit is shown elsewhere.
+Numbered as in docs/measured/parity.md. No jwst is needed here: that its numbers are ours to the bit is shown elsewhere.
 """
 
 import numpy as np

@@ -3,7 +3,7 @@
 Lines with weights |(k - mid)/mid|^P chosen by signal-to-noise (Fixsen et al. 2000, PASP 112, 1350); pieces between flags
 combined by their read-noise variance; Poisson variances from one rate a pixel, the mean over *all integrations of the file*
 of each ramp's median rate. That mean counts a ramp without a usable difference as 0, one whose groups are all jumps as
-its first group over the group time: see docs/parity.md for what follows from it, and why this is not the default.
+its first group over the group time: see docs/measured/parity.md for what follows from it, and why this is not the default.
 
 Arithmetic in float64 in the order of the C extension (``slope_fitter.c``), weights by the power in float32; nothing here may
 be rearranged. Ramps with a single good group are suppressed (``suppress_one_group``, the field's default).

@@ -1,7 +1,7 @@
 """Jumps exactly as the field's pipeline finds them (jwst 3.0 / stcal 1.20 ``detect_jumps_data``), flag for flag.
 
 Its statistics run over *all integrations that share a file*; the same exposure cut into other files gives other flags. That
-is why this is a method of its own (``jump.method = "two_point_file"``) and not the default: see docs/parity.md.
+is why this is a method of its own (``jump.method = "two_point_file"``) and not the default: see docs/measured/parity.md.
 
 d_k = e_k+1 - e_k [e-] of all integrations of the file, NaN beside SATURATED or DO_NOT_USE groups; read noise r from the
 CDS reference times the gain. Three branches:
