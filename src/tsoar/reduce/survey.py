@@ -23,26 +23,34 @@ from tsoar.detector.one_over_f import (
     deep_offsets,
     difference_offset,
     near_traces,
-    offset_weight,
 )
 from tsoar.detector.ramp_fit import NoiseModel
 from tsoar.errors import InputError
 from tsoar.jit import kernel
 from tsoar.medians import column_medians
-from tsoar.reduce.chain import BAD, SPOILT, Buffers, mean_difference, subtract_columns
-from tsoar.soss.background import BackgroundParams, fit_background
+from tsoar.reduce.chain import BAD, SPOILT, Buffers, light_beside, mean_difference, subtract_columns
+from tsoar.soss.background import Background, BackgroundParams, fit_background
 from tsoar.soss.profiles import full_traces, split_orders
 from tsoar.soss.traces import expected_traces
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.deep import SurveyParams, motion_templates, noisy_pixels, odd_pixels, sample_of
-from tsoar.spectra.motion import MotionParams, fit_shape, make_templates, model_image, moving_spans, weighted_median
-from tsoar.spectra.trace import TraceParams, Traces, measure_traces
+from tsoar.spectra.motion import (
+    MotionParams,
+    fit_shape,
+    make_templates,
+    model_image,
+    moving_spans,
+    weighted_median,
+    with_normals,
+)
+from tsoar.spectra.trace import TraceParams, measure_traces
 
 log = logging.getLogger(__name__)
 
 CORE = 12  # rows about a trace that hold most of its light: brightness of an integration is measured there
 ROWS = 16  # of all images are held in the median at a time
-FEW = np.s_[..., ::5, ::5]  # of the dark pixels these are asked how noisy they are: what all say, to 0.1 per cent
+FEW = np.s_[..., ::7, ::7]  # of the dark pixels these are asked how noisy they are: what all say, to 0.1 per cent
+SPARSE = 4  # of the rows every fourth says where a column's level lies, to begin with
 SATURATED_SHARE = 0.01  # a group counts as unsaturated while fewer of the traces' pixels than this are saturated
 
 
@@ -85,14 +93,19 @@ def survey(
     n_groups, tgroup = readout.n_groups, readout.tgroup
     expected = expected_traces(readout)
     beside = ~near_traces(full_traces(expected), readout.shape, settings.mask_radius)
-    steps = 2 * sample.size + 4
+    steps = sample.size + 4
 
-    # -- images of the sample, each column's level beside the traces taken out, and how bright the orders are in it ---------
+    # -- images of the sample, each column's level beside the traces taken out, and how bright the orders are in it; on the
+    # way, as it is all gone through only once, the noise inside its ramps: of all pixels, and differences of some ---------
     images = np.empty((sample.size, *readout.shape), np.float32)
     level = np.empty((sample.size, readout.shape[1]), np.float32)
     light = np.empty((sample.size, 2, readout.shape[1]))
     saturated = np.zeros((sample.size, n_groups))
+    look_inside = n_groups > 2 and sample.size > 1
+    scatter = np.empty_like(images) if look_inside else images[:0]
+    inside = np.empty((sample.size, n_groups - 1, *usable[FEW].shape), np.float32)
     band, beside = ~beside & usable, beside & usable
+    per_gain, read = 1 / noise.gain, np.where(beside, 2 * noise.read2, np.float32(np.inf))
 
     def first_look(j: int) -> None:
         b, image = buffers(), images[j]
@@ -100,8 +113,14 @@ def survey(
         count_flag(b.dq, band, np.uint8(flags.SATURATED), saturated[j])
         saturated[j] /= max(band.sum(), 1)
         mean_difference(b.data, b.dq, last_group(saturated[j : j + 1]), SPOILT, image)
-        image[~usable] = np.nan
-        level[j] = bridge(column_medians(np.where(beside, image, np.float32(np.nan))))
+        if look_inside:  # about its own mean a ramp holds neither star nor sky
+            np.multiply(np.maximum(image, 0, out=b.work), per_gain, out=b.work)
+            weight = np.reciprocal(np.add(b.work, read, out=b.work), out=b.work)
+            offsets = deep_offsets(b.data, image, weight, settings.clip)
+            ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
+            inside[j] = some_differences(b.data, b.dq, offsets) - image[FEW]
+        np.copyto(image, np.float32(np.nan), where=~usable)
+        level[j] = bridge(column_medians(np.where(beside, image, np.float32(np.nan))[::SPARSE]))
         subtract_columns(image, level[j])
         band_sums(image, expected, light[j])
 
@@ -117,53 +136,41 @@ def survey(
     progress(sample.size + 1, steps)
 
     # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
-    deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, None, pool)
+    image = (image / np.float32(tgroup)).astype(np.float32)
+    first = first_deep(image, readout, usable, noise, sample, last, settings, pool)
     progress(sample.size + 2, steps)
-    spans = moving_spans(deep, settings.motion.radius)
-    near = near_traces(deep.trace_all, readout.shape, settings.mask_radius)
-    image_weight = _image_weight(deep, noise, near, n_groups)
-    templates = make_templates(deep, _image_variance(noise, deep, n_groups), usable, tgroup, settings.motion)
-    shapes: list[Any] = [None] * sample.size
-    plain = deep.total * np.float32(tgroup)
+    good = usable & np.isfinite(image) & ~first.odd
+    sky = pool.submit(fit_background, image, good, first.trace, params=settings.background)
+    spans = moving_spans(first, settings.motion.radius)
+    near = near_traces(first.trace_all, readout.shape, settings.mask_radius)
+    variance = _image_variance(noise, first, n_groups)
+    quiet = usable & ~near & ~first.odd & (variance > 0)
+    image_weight = np.where(quiet, 1 / variance, 0).astype(np.float32)
+    templates = make_templates(first, variance, usable, tgroup, settings.motion)
+    templates = with_normals(templates, first, tgroup, light_beside(first, image_weight))
+    plain = first.total * np.float32(tgroup)
+    spread = np.empty(sample.size)
 
     def residual(j: int) -> None:
-        b, model = buffers(), plain
+        b = buffers()
         pair = b.data[:2] if n_groups > 2 else np.empty((2, *readout.shape), np.float32)
         pair[0], pair[1] = 0, images[j]
         subtract_columns(pair[1], -level[j])
-        for _ in range(2):  # the second time against the integration's own brightness and motion
-            offset = difference_offset(pair, 0, 1, model, 1.0, image_weight, settings.clip)
-            np.subtract(pair[1], offset, out=b.image)
-            shapes[j] = fit_shape(b.image, deep, templates, spans, tgroup, settings.motion, b.work, plain=plain)
-            model = model_image(deep, spans, shapes[j], tgroup, b.model)
-        level[j] = offset
-        np.subtract(b.image, model, out=images[j])
+        early = difference_offset(pair, 0, 1, plain, 1.0, image_weight, settings.clip)
+        np.subtract(pair[1], early, out=b.image)
+        shape = fit_shape(b.image, first, templates, spans, tgroup, settings.motion, b.work, plain=plain)
+        model = model_image(first, spans, shape, tgroup, b.model)
+        level[j] = difference_offset(pair, 0, 1, model, 1.0, image_weight, settings.clip)
+        np.subtract(np.subtract(pair[1], level[j], out=pair[1]), model, out=images[j])
+        spread[j] = dark_spread(inside[j] + images[j][FEW], quiet[FEW])
 
     list(pool.map(residual, range(sample.size)))
-    image = plain + _median_image(images, None, pool) + np.median(level, axis=0)
-
-    # -- stars and sky again; meanwhile the pool looks for noise inside ramps: noisy pixels, and dark rows altogether -------
-    asked, spread, looking = None, np.empty(sample.size), None
-    if n_groups > 2 and sample.size > 1:
-        weight = offset_weight(deep, noise.read2, noise.gain, usable, near, tgroup)
-        asked = weight[FEW] > 0
-        first, scatter = deep, images
-
-        def look(j: int) -> None:
-            b = buffers()
-            load(int(sample[j]), b)
-            model_image(first, spans, shapes[j], tgroup, b.model)
-            offsets = deep_offsets(b.data, b.model, weight, settings.clip)
-            ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
-            spread[j] = dark_spread(b.data, b.dq, offsets, b.model, asked)
-
-        looking = pool.map(look, range(sample.size))
-    deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, deep, pool)
+    image = (plain + _median_image(images, None, pool) + np.median(level, axis=0)) / np.float32(tgroup)
+    deep = second_deep(image.astype(np.float32), usable, noise, readout, settings, first, sky.result())
     progress(sample.size + 3, steps)
-    if looking is not None and asked is not None:
-        for done, _ in enumerate(looking):
-            progress(sample.size + 4 + done, steps)
-        deep = _with_noise(deep, _median_image(images, None, pool), spread, asked, n_groups - 1, usable, noise, settings.survey)
+    if look_inside:
+        scatter_image = _median_image(scatter, None, pool)
+        deep = _with_noise(deep, scatter_image, spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
 
@@ -233,14 +240,7 @@ def _image_variance(noise: NoiseModel, deep: Deep, n_groups: int) -> F32:
     return variance
 
 
-def _image_weight(deep: Deep, noise: NoiseModel, near: NDArray[np.bool_], n_groups: int) -> F32:
-    variance = _image_variance(noise, deep, n_groups)
-    use = (noise.usable > 0) & ~near & ~deep.odd & np.isfinite(variance) & (variance > 0)
-    weight: F32 = np.where(use, 1 / np.where(use, variance, 1), 0).astype(np.float32)
-    return weight
-
-
-def build(
+def first_deep(
     image: F32,
     readout: Readout,
     usable: NDArray[np.bool_],
@@ -248,36 +248,21 @@ def build(
     sample: NDArray[np.int64],
     last: int,
     settings: SurveySettings,
-    before: Deep | None,
     pool: Executor,
 ) -> Deep:
-    """Traces, sky, star and templates from a deep image (y, x) [DN/s]; traces and odd pixels are taken over from ``before``."""
+    """Traces, star and templates from a deep image (y, x) [DN/s]; its sky is good enough for that, but rough."""
     good = usable & np.isfinite(image)
     if not good.any():
         raise InputError("no usable pixel in the surveyed integrations: all are flagged or saturated")
     image = np.where(good, image, 0).astype(np.float32)
-    facts: dict[str, Any] = dict(before.facts) if before is not None else {}
-    per_second = np.float32(1 / readout.tgroup)
-    error = np.sqrt(np.nan_to_num(2 * noise.read2, nan=1.0)) * per_second / np.float32(np.sqrt(max(sample.size, 1)))
-    if before is None:
-        # one turn of the sky fit is good enough to measure traces on, and to see what is left over in the sample
-        first = replace(settings.background, iterations=1)
-        rough = pool.submit(fit_background, image, good, expected_traces(readout), params=first)
-        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
-        background = rough.result()
-        traces: Traces = measure_traces(repaired - background.sky, good & ~odd, readout, settings.traces)
-        trace, raw, valid = traces.y, traces.y_raw, traces.valid
-        facts |= {
-            "pwcpos_fitted": traces.pwcpos_fit,
-            "trace_offset": traces.offset_fit,
-            "trace_rms": traces.rms,
-            "trace_method": traces.method,
-        }
-    else:
-        trace, raw, valid = before.trace, before.trace_raw, before.trace_valid
-        odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
-        background = fit_background(image, good & ~odd, trace, params=settings.background)
-    star = repaired - background.sky
+    error = _error(noise, sample.size)
+    once = replace(settings.background, iterations=1)
+    rough = pool.submit(fit_background, image, good, expected_traces(readout), params=once, step=0.0)
+    odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
+    sky = rough.result().sky
+    traces = measure_traces(repaired - sky, good & ~odd, readout, settings.traces)
+    trace = traces.y
+    star = repaired - sky
     with np.errstate(invalid="ignore"):
         core = np.abs(np.arange(readout.shape[0])[:, None] - trace[0]) <= CORE
     light, noise_of_it = np.where(core & good, star, 0).sum(axis=0), np.sqrt(np.where(core, error**2, 0).sum(axis=0))
@@ -285,33 +270,48 @@ def build(
         raise InputError("no starlight where order 1 is expected; is there a star in this exposure, and PWCPOS right?")
     orders = split_orders(star, good & ~odd, trace, wavelengths(readout))
     # a wider profile is one about the published centre, from which edge midpoints lie a constant away
-    centre = trace - np.nan_to_num(np.asarray(facts["trace_offset"], np.float64))[:, None]
+    centre = trace - np.nan_to_num(np.asarray(traces.offset_fit, np.float64))[:, None]
     gradient, stretch, curvature = motion_templates(orders, trace, settings.motion.radius, centre, each=pool.map)
-    facts |= {
+    facts = {
+        "pwcpos_fitted": traces.pwcpos_fit,
+        "trace_offset": traces.offset_fit,
+        "trace_rms": traces.rms,
+        "trace_method": traces.method,
+    }
+    nothing, everywhere = np.zeros(readout.shape, bool), full_traces(trace)
+    return Deep(
+        orders, gradient, curvature, stretch, sky, nothing, odd, trace, everywhere, traces.y_raw, traces.valid,
+        1.0, sample, last, facts,
+    )  # fmt: skip
+
+
+def second_deep(
+    image: F32,
+    usable: NDArray[np.bool_],
+    noise: NoiseModel,
+    readout: Readout,
+    settings: SurveySettings,
+    first: Deep,
+    background: Background,
+) -> Deep:
+    """Star and odd pixels from a better deep image (y, x) [DN/s]; traces and their templates stay what they are."""
+    good = usable & np.isfinite(image)
+    odd, repaired = odd_pixels(np.where(good, image, np.float32(0)), good, _error(noise, first.sample.size), settings.survey.odd)
+    facts = first.facts | {
         "sky_left": background.scale_left,
         "sky_right": background.scale_right,
         "sky_method": background.method,
         "halo": background.halo_amplitude,
         "n_odd": int((odd & usable).sum()),
     }
-    nothing = np.zeros(readout.shape, bool)
-    return Deep(
-        orders,
-        gradient,
-        curvature,
-        stretch,
-        background.sky,
-        nothing,
-        odd,
-        trace,
-        full_traces(trace),
-        raw,
-        valid,
-        1.0,
-        sample,
-        last,
-        facts,
-    )
+    star = split_orders(repaired - background.sky, good & ~odd, first.trace, wavelengths(readout))
+    return replace(first, star=star, sky=background.sky, odd=odd, facts=facts)
+
+
+def _error(noise: NoiseModel, n: int) -> F32:
+    """Read noise (y, x) [DN/s] of a difference in the median of n."""
+    error: F32 = np.sqrt(np.nan_to_num(2 * noise.read2, nan=1.0)) * np.float32(1 / (noise.tgroup * np.sqrt(max(n, 1))))
+    return error
 
 
 def _with_noise(
@@ -339,14 +339,18 @@ def _with_noise(
     return replace(deep, noisy=noisy, read_noise_factor=factor, facts=facts)
 
 
-def dark_spread(data: F32, dq: U8, offsets: F32, model: F32, asked: NDArray[np.bool_]) -> float:
-    """Robust scatter [DN] of the differences of dark pixels about ``model`` (y, x) and their columns' offsets (g - 1, x).
-
-    data, dq (g, y, x); asked: which of the FEW pixels count. NaN if there is none.
-    """
-    d = np.abs(np.diff(data[FEW], axis=0) - offsets[:, None, FEW[-1]] - model[FEW])
+def some_differences(data: F32, dq: U8, offsets: F32) -> F32:
+    """Differences (g - 1, y, x) [DN] of the FEW pixels of an integration, columns' offsets (g - 1, x) out; NaN: spoilt."""
+    d = np.diff(data[FEW], axis=0) - offsets[:, None, FEW[-1]]
     spoilt = (dq[FEW] & SPOILT) != 0
-    fine = d[asked & ~spoilt[1:] & ~spoilt[:-1]]
+    d[spoilt[1:] | spoilt[:-1]] = np.nan
+    return d
+
+
+def dark_spread(residuals: F32, asked: NDArray[np.bool_]) -> float:
+    """Robust scatter [DN] of `some_differences` about a model, of the pixels ``asked`` (y, x); NaN if there is none."""
+    d = residuals[:, asked]
+    fine = np.abs(d[np.isfinite(d)])
     return 1.4826 * float(np.median(fine)) if fine.size else np.nan
 
 

@@ -254,7 +254,7 @@ def fit_background(
     light_of_star, *light_of_sky = boxes(np.stack([image, *sides.astype(np.float32)]), good, traces)
     fit = _Fit(np.ones(1), 0.0, 0.0, 0.0, 0)
     for turn in range(params.iterations):
-        part = slice(None, None, 1 if turn == params.iterations - 1 else SPARSE)  # all pixels count in the last fit
+        part = slice(None, None, 1 if 0 < turn == params.iterations - 1 else SPARSE)  # all pixels count in the last of several
         if order_flux is None and params.halo:
             flux = halo_fluxes(light_of_star - scales[0] * light_of_sky[0] - scales[1] * light_of_sky[1], traces)
         light, some = flux[:, x[part]], [c[part] for c in columns]
