@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 CORE = 12  # rows about a trace that hold most of its light: brightness of an integration is measured there
 ROWS = 16  # of all images are held in the median at a time
-FEW = np.s_[..., ::7, ::7]  # of the dark pixels these are asked how noisy they are: what all say, to 0.1 per cent
+FEW = np.s_[..., ::7, ::7]  # of the dark pixels these are asked how noisy they are: what all say, to 0.3 per cent
 SPARSE = 4  # of the rows every fourth says where a column's level lies, to begin with
 SATURATED_SHARE = 0.01  # a group counts as unsaturated while fewer of the traces' pixels than this are saturated
 
@@ -120,7 +120,7 @@ def survey(
             ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
             inside[j] = some_differences(b.data, b.dq, offsets) - image[FEW]
         np.copyto(image, np.float32(np.nan), where=~usable)
-        level[j] = bridge(column_medians(np.where(beside, image, np.float32(np.nan))[::SPARSE]))
+        level[j] = bridge(column_medians(np.where(beside[::SPARSE], image[::SPARSE], np.float32(np.nan))))
         subtract_columns(image, level[j])
         band_sums(image, expected, light[j])
 
@@ -184,11 +184,11 @@ def last_group(saturated: F64) -> int:
 def _median_image(images: F32, scale: F64 | None, pool: Executor) -> F32:
     """Median (y, x) of images (n, y, x), each divided by its ``scale`` (n,); some rows at a time."""
     out = np.empty(images.shape[1:], np.float32)
-    by = 1 if scale is None else scale.astype(np.float32)[:, None, None]
+    by = None if scale is None else scale.astype(np.float32)[:, None, None]
 
     def some(first: int) -> None:
         rows = slice(first, first + ROWS)
-        out[rows] = column_medians(images[:, rows] / by)
+        out[rows] = column_medians(images[:, rows] if by is None else images[:, rows] / by)
 
     list(pool.map(some, range(0, len(out), ROWS)))
     return out
@@ -366,7 +366,9 @@ def ramp_scatter(data, dq, offsets, bad_bits, out):
     mean_offset = offsets.sum(axis=0) / n
     for y in range(ny):
         a, b, o = data[0, y], data[ng - 1, y], out[y]
-        total, seen = np.zeros(nx, np.float32), np.zeros(nx, np.uint8)
+        mean, total, seen = np.empty(nx, np.float32), np.zeros(nx, np.float32), np.zeros(nx, np.uint8)
+        for x in range(nx):
+            mean[x] = (b[x] - a[x]) / n - mean_offset[x]
         for g in range(ng):
             row = dq[g, y]
             for x in range(nx):
@@ -374,7 +376,7 @@ def ramp_scatter(data, dq, offsets, bad_bits, out):
         for g in range(ng - 1):
             u, v, c = data[g, y], data[g + 1, y], offsets[g]
             for x in range(nx):
-                total[x] += abs((v[x] - u[x] - c[x]) - ((b[x] - a[x]) / n - mean_offset[x]))
+                total[x] += abs((v[x] - u[x] - c[x]) - mean[x])
         for x in range(nx):
             o[x] = total[x] / n if (seen[x] & bad_bits) == 0 else np.float32(np.nan)
 

@@ -61,19 +61,19 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     Compared with the median of the 8 nearest pixels of the same row (the star changes slowly along a row); the yardstick
     is the local scatter about that median, not below ``noise`` (y, x). Unusable pixels count as odd.
     """
-    holes = np.where(usable, image, np.nan)
-    near = np.stack([np.roll(holes, s, axis=1) for s in (-4, -3, -2, -1, 1, 2, 3, 4)])
-    near[0, :, -4:] = near[1, :, -3:] = near[2, :, -2:] = near[3, :, -1:] = np.nan
-    near[4, :, :1] = near[5, :, :2] = near[6, :, :3] = near[7, :, :4] = np.nan
-    middle = column_medians(near[2:6])
-    expected = np.where(np.isfinite(middle), middle, column_medians(near))
+    nx = image.shape[1]
+    holes = np.pad(np.where(usable, image, np.float32(np.nan)), ((0, 0), (4, 4)), constant_values=np.nan)
+    expected = column_medians(np.stack([holes[:, k : k + nx] for k in (2, 3, 5, 6)]))
+    alone = ~np.isfinite(expected)  # the two on either side are bad
+    around = np.lib.stride_tricks.sliding_window_view(holes, 9, axis=1)[alone]
+    expected[alone] = column_medians(np.delete(around, 4, axis=1).T)
     away = np.abs(image - expected)
     odd = ~usable | ~(away <= limit * noise) | ~np.isfinite(image)
     # what neighbouring pixels differ by anyway: pixel response (1 %) and steep light; asked only where noise is exceeded
     ys, xs = np.nonzero(usable & np.isfinite(away) & (away > limit * noise))
     half_y, half_x = LOCAL[0] // 2, LOCAL[1] // 2
     padded = np.pad(
-        np.nan_to_num(np.where(usable, away, np.nan), nan=0.0), ((half_y, half_y), (half_x, half_x)), mode="symmetric"
+        np.where(usable & np.isfinite(away), away, np.float32(0)), ((half_y, half_y), (half_x, half_x)), mode="symmetric"
     )
     windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[ys, xs].reshape(ys.size, LOCAL[0] * LOCAL[1])
     local = column_medians(np.ascontiguousarray(windows.T, np.float32))
