@@ -211,7 +211,12 @@ def make_recipe(
 ) -> Recipe:
     """Planes of weights, variances, templates and windows for the stream."""
     n, tgroup = max(readout.n_groups - 1, 1), readout.tgroup
-    fit_planes = pool.submit(unflagged_planes, noise, pixeldq, n, tgroup)
+
+    def of_the_fit() -> tuple[F32, Unflagged, tuple[F64, F64, F64]]:
+        weights, unflagged = unflagged_planes(noise, pixeldq, n, tgroup)
+        return weights, unflagged, aperture_planes(deep, noise, weights, unflagged[0] + unflagged[1], n, extract)
+
+    fit = pool.submit(of_the_fit)
     near = near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius)
     weight = offset_weight(deep, noise.read2, noise.gain, noise.usable, near, tgroup)
     usable = (noise.usable > 0) & ~deep.odd
@@ -222,8 +227,11 @@ def make_recipe(
     templates = make_templates(deep, image_variance.astype(np.float32), usable, tgroup, motion)
     blank, blank_spans = blank_planes(deep, noise, weight, extract)
     order3 = np.where(near_traces(deep.trace_all, readout.shape, one_over_f.mask_radius, orders=(3,)), weight, np.float32(0))
-    weights, unflagged = fit_planes.result()
-    group_weights, own_light, rows = aperture_planes(deep, noise, weights, unflagged[0] + unflagged[1], n, extract)
+    put_back = put_back_columns(deep, pixeldq, near, one_over_f, tgroup) if has_deep else None
+    sigma2 = difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance)
+    early = with_normals(templates, deep, tgroup, light_beside(deep, everywhere))
+    spans = moving_spans(deep, motion.radius)
+    weights, unflagged, (group_weights, own_light, rows) = fit.result()
     return Recipe(
         readout,
         calibration,
@@ -234,13 +242,13 @@ def make_recipe(
         unflagged,
         weight,
         (everywhere / deep.last_group**2).astype(np.float32),
-        difference_variance(deep, noise.rate, noise.gain, noise.read2, noise.usable, tgroup, n, jump.tolerance),
+        sigma2,
         deep.total * np.float32(tgroup),
         near,
-        put_back_columns(deep, pixeldq, near, one_over_f, tgroup) if has_deep else None,
+        put_back,
         templates,
-        with_normals(templates, deep, tgroup, light_beside(deep, everywhere)),
-        moving_spans(deep, motion.radius),
+        early,
+        spans,
         blank,
         blank_spans,
         order3,

@@ -30,7 +30,7 @@ from tsoar.jit import kernel
 from tsoar.medians import column_medians
 from tsoar.reduce.chain import BAD, SPOILT, Buffers, light_beside, mean_difference, subtract_columns
 from tsoar.soss.background import Background, BackgroundParams, fit_background
-from tsoar.soss.profiles import full_traces, split_orders
+from tsoar.soss.profiles import full_traces, profile_images, split_orders
 from tsoar.soss.traces import expected_traces
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.deep import SurveyParams, motion_templates, noisy_pixels, odd_pixels, sample_of
@@ -137,7 +137,7 @@ def survey(
 
     # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
     image = (image / np.float32(tgroup)).astype(np.float32)
-    first = first_deep(image, readout, usable, noise, sample, last, settings, pool)
+    first, models = first_deep(image, readout, usable, noise, sample, last, settings, pool)
     progress(sample.size + 2, steps)
     good = usable & np.isfinite(image) & ~first.odd
     sky = pool.submit(fit_background, image, good, first.trace, params=settings.background)
@@ -166,11 +166,11 @@ def survey(
 
     list(pool.map(residual, range(sample.size)))
     image = (plain + _median_image(images, None, pool) + np.median(level, axis=0)) / np.float32(tgroup)
-    deep = second_deep(image.astype(np.float32), usable, noise, readout, settings, first, sky.result())
+    inner_noise = _begun(scatter, None, pool)
+    deep = second_deep(image.astype(np.float32), usable, noise, readout, settings, first, sky.result(), models)
     progress(sample.size + 3, steps)
     if look_inside:
-        scatter_image = _median_image(scatter, None, pool)
-        deep = _with_noise(deep, scatter_image, spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
+        deep = _with_noise(deep, inner_noise(), spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
 
@@ -182,7 +182,12 @@ def last_group(saturated: F64) -> int:
 
 
 def _median_image(images: F32, scale: F64 | None, pool: Executor) -> F32:
-    """Median (y, x) of images (n, y, x), each divided by its ``scale`` (n,); some rows at a time."""
+    """Median (y, x) of images (n, y, x), each divided by its ``scale`` (n,)."""
+    return _begun(images, scale, pool)()
+
+
+def _begun(images: F32, scale: F64 | None, pool: Executor) -> Callable[[], F32]:
+    """The same on its way, some rows at a time: to be called when it is needed."""
     out = np.empty(images.shape[1:], np.float32)
     by = None if scale is None else scale.astype(np.float32)[:, None, None]
 
@@ -190,8 +195,14 @@ def _median_image(images: F32, scale: F64 | None, pool: Executor) -> F32:
         rows = slice(first, first + ROWS)
         out[rows] = column_medians(images[:, rows] if by is None else images[:, rows] / by)
 
-    list(pool.map(some, range(0, len(out), ROWS)))
-    return out
+    parts = pool.map(some, range(0, len(out), ROWS))
+
+    def whole() -> F32:
+        for _ in parts:
+            pass
+        return out
+
+    return whole
 
 
 @kernel
@@ -249,8 +260,11 @@ def first_deep(
     last: int,
     settings: SurveySettings,
     pool: Executor,
-) -> Deep:
-    """Traces, star and templates from a deep image (y, x) [DN/s]; its sky is good enough for that, but rough."""
+) -> tuple[Deep, F32]:
+    """Traces, star and templates from a deep image (y, x) [DN/s]; its sky is good enough for that, but rough.
+
+    With it come the orders' `profile_images`.
+    """
     good = usable & np.isfinite(image)
     if not good.any():
         raise InputError("no usable pixel in the surveyed integrations: all are flagged or saturated")
@@ -268,7 +282,8 @@ def first_deep(
     light, noise_of_it = np.where(core & good, star, 0).sum(axis=0), np.sqrt(np.where(core, error**2, 0).sum(axis=0))
     if not np.median(light) > 3 * np.median(noise_of_it):
         raise InputError("no starlight where order 1 is expected; is there a star in this exposure, and PWCPOS right?")
-    orders = split_orders(star, good & ~odd, trace, wavelengths(readout))
+    models = profile_images(full_traces(trace), wavelengths(readout), readout.shape, each=pool.map)
+    orders = split_orders(star, good & ~odd, trace, wavelengths(readout), models)
     # a wider profile is one about the published centre, from which edge midpoints lie a constant away
     centre = trace - np.nan_to_num(np.asarray(traces.offset_fit, np.float64))[:, None]
     gradient, stretch, curvature = motion_templates(orders, trace, settings.motion.radius, centre, each=pool.map)
@@ -279,10 +294,11 @@ def first_deep(
         "trace_method": traces.method,
     }
     nothing, everywhere = np.zeros(readout.shape, bool), full_traces(trace)
-    return Deep(
+    deep = Deep(
         orders, gradient, curvature, stretch, sky, nothing, odd, trace, everywhere, traces.y_raw, traces.valid,
         1.0, sample, last, facts,
     )  # fmt: skip
+    return deep, models
 
 
 def second_deep(
@@ -293,6 +309,7 @@ def second_deep(
     settings: SurveySettings,
     first: Deep,
     background: Background,
+    models: F32,
 ) -> Deep:
     """Star and odd pixels from a better deep image (y, x) [DN/s]; traces and their templates stay what they are."""
     good = usable & np.isfinite(image)
@@ -304,7 +321,7 @@ def second_deep(
         "halo": background.halo_amplitude,
         "n_odd": int((odd & usable).sum()),
     }
-    star = split_orders(repaired - background.sky, good & ~odd, first.trace, wavelengths(readout))
+    star = split_orders(repaired - background.sky, good & ~odd, first.trace, wavelengths(readout), models)
     return replace(first, star=star, sky=background.sky, odd=odd, facts=facts)
 
 

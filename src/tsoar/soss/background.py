@@ -47,8 +47,10 @@ POWERS = np.arange(1.25, 2.51, 0.25)
 """how steeply the halo may fall"""
 MAX_ERROR = 0.01
 """formal relative error of the sky above which the halo is not fitted along"""
-SPARSE = 4
-"""of the dark pixels every fourth is asked until the last fit"""
+ENOUGH = 16_000
+"""so many of the dark pixels, evenly spread, are asked until the last fit"""
+TURNS, AGAIN = 6, 3
+"""how often weights are renewed, from equal ones and from those of a fit much like it; each time halves what is to change"""
 MIN_PIXELS = 1000
 """fewest dark pixels on a side of the step for a scale of its own"""
 
@@ -123,7 +125,12 @@ def _sides(rows: F64, nx: int, step_shift: float) -> F64:
     # columns are looked up where the tabulated step has them; far from the step nothing moves, and all rows are the same
     moving = np.clip(2 - np.abs(x - (first + last) / 2) / 30, 0, 1)
     out = np.empty((2, rows.size, nx))
-    for part, its_rows in ((np.flatnonzero(moving == 0), rows[:1]), (np.flatnonzero(moving), rows)):
+    first_moving, after = np.flatnonzero(moving)[[0, -1]] + (0, 1)
+    for part, its_rows in (
+        (slice(first_moving), rows[:1]),
+        (slice(first_moving, after), rows),
+        (slice(after, nx), rows[:1]),
+    ):
         place = x[part] - (step_shift + (its_rows[:, None] - STEP_ROW) * STEP_TILT) * moving[part]
         sky = np.interp(place, known["x"], known["background"])
         inside = np.interp(np.clip(place, first, last), known["x"], known["background"])
@@ -246,30 +253,31 @@ def fit_background(
     if min(n_left, n_right) < MIN_PIXELS:
         columns, text = [columns[0] + columns[1]], "one scale (too few dark pixels on a side of the step)"
     away = np.stack([np.abs(y - beyond[o, x]) for o in range(3)])
-    away = np.where(np.isfinite(away), np.maximum(away, HALO_CORE), np.inf) / WING_AT
+    # exp of a product is three times faster than a power, many times over
+    logarithm = np.log(np.where(np.isfinite(away), np.maximum(away, HALO_CORE), np.inf) / WING_AT)
 
     free, power, amplitude = params.halo, WING_POWER, WING if params.halo else 0.0
     scales = np.ones(2)
     flux = np.zeros((3, nx)) if order_flux is None else order_flux
     light_of_star, *light_of_sky = boxes(np.stack([image, *sides.astype(np.float32)]), good, traces)
     fit = _Fit(np.ones(1), 0.0, 0.0, 0.0, 0)
+    few = slice(None, None, max(values.size // ENOUGH, 1))
     for turn in range(params.iterations):
-        part = slice(None, None, 1 if 0 < turn == params.iterations - 1 else SPARSE)  # all pixels count in the last of several
+        part = slice(None) if 0 < turn == params.iterations - 1 else few  # all pixels count in the last of several
         if order_flux is None and params.halo:
             flux = halo_fluxes(light_of_star - scales[0] * light_of_sky[0] - scales[1] * light_of_sky[1], traces)
         light, some = flux[:, x[part]], [c[part] for c in columns]
         if free and turn > 0:
-            few = slice(None, None, SPARSE)
             i = int(np.clip(np.rint((power - POWERS[0]) / (POWERS[1] - POWERS[0])), 1, POWERS.size - 2))
             grid = POWERS if turn == 1 else POWERS[i - 1 : i + 2]  # it hardly moves any more
-            power = _best_power(grid, values[few], [c[few] for c in columns], flux[:, x[few]], away[:, few], params.clip)
-        halo = (light * away[:, part] ** -power).sum(axis=0)
+            power = _best_power(grid, values[few], [c[few] for c in columns], flux[:, x[few]], logarithm[:, few], params.clip)
+        halo = (light * np.exp(-power * logarithm[:, part])).sum(axis=0)
         if free:
-            fit = _robust(values[part], [*some, halo], params.clip)
+            fit = _robust(values[part], [*some, halo], params.clip, fit if turn > 1 else None)
             amplitude = float(fit.values[-1])
             if fit.error > MAX_ERROR * abs(fit.values[0]) or amplitude <= 0:
                 free, power, amplitude = False, WING_POWER, WING
-                halo = (light * away[:, part] ** -power).sum(axis=0)
+                halo = (light * np.exp(-power * logarithm[:, part])).sum(axis=0)
         if not free:
             fit = _robust(values[part] - amplitude * halo, some, params.clip)
         scales = fit.values[[0, 1]] if len(columns) == 2 else np.repeat(fit.values[0], 2)
@@ -299,15 +307,18 @@ class _Fit(NamedTuple):
     n: int
 
 
-def _robust(values: F64, columns: list[F64], clip: float) -> _Fit:
-    """Least squares with weights 1 / sqrt(|residual|), renewed, and clipping against the robust scatter."""
+def _robust(values: F64, columns: list[F64], clip: float, like: _Fit | None = None) -> _Fit:
+    """Least squares with weights 1 / sqrt(|residual|), renewed, and clipping against the robust scatter.
+
+    ``like``: a fit of values and columns much like these, to start from.
+    """
     a = np.stack(columns)
-    weighted = a
-    found: F64 = np.zeros(len(columns))
+    weighted, found = a, np.zeros(len(columns)) if like is None else like.values
     size, sigma = np.abs(values), 0.0
-    for _ in range(6):
-        normal = weighted @ a.T + 1e-30 * np.eye(len(columns))
-        found = np.asarray(np.linalg.solve(normal, weighted @ values), np.float64)
+    for turn in range(TURNS if like is None else AGAIN + 1):
+        if turn > 0 or like is None:
+            normal = weighted @ a.T + 1e-30 * np.eye(len(columns))
+            found = np.asarray(np.linalg.solve(normal, weighted @ values), np.float64)
         size = np.abs(values - found @ a)
         sigma = 1.4826 * float(np.median(size))
         weighted = a * np.where(size <= clip * sigma, 1 / np.sqrt(np.maximum(size, 0.1 * sigma + 1e-30)), 0)
@@ -317,13 +328,13 @@ def _robust(values: F64, columns: list[F64], clip: float) -> _Fit:
     return _Fit(found, error, sigma, float(np.mean(np.minimum(size, clip * sigma))), int(np.count_nonzero(inside)))
 
 
-def _best_power(powers: F64, values: F64, columns: list[F64], flux: F64, away: F64, clip: float) -> float:
+def _best_power(powers: F64, values: F64, columns: list[F64], flux: F64, logarithm: F64, clip: float) -> float:
     """How steeply the halo falls: the best of a grid by the mean |residual|, refined by a parabola."""
-    cost = np.empty(powers.size)
-    logarithm = np.log(away)  # exp of a product is three times faster than a power, eight times over
+    cost, fit = np.empty(powers.size), None
     for i, power in enumerate(powers):
         halo = (flux * np.exp(-power * logarithm)).sum(axis=0)
-        cost[i] = _robust(values, [*columns, halo], clip).cost
+        fit = _robust(values, [*columns, halo], clip, fit)
+        cost[i] = fit.cost
     return _lowest(powers, cost)
 
 
@@ -362,12 +373,14 @@ def _step_shift(image: F32, dark: NDArray[np.bool_], rows: F64) -> float:
     if not bands:
         return 0.0
 
+    before: list[_Fit | None] = [None] * len(bands)
+
     def misfit(shift: float) -> float:
         sides = _sides(np.array([row for row, _, _ in bands]), window.stop, shift)
         total = 0.0
         for k, (_, columns, values) in enumerate(bands):
             # the halo is even over so few columns: a constant stands for it
-            fit = _robust(values.astype(np.float64), [*sides[:, k, columns], np.ones(values.size)], 6.0)
+            before[k] = fit = _robust(values.astype(np.float64), [*sides[:, k, columns], np.ones(values.size)], 6.0, before[k])
             total += fit.cost * values.size
         return total
 

@@ -6,6 +6,7 @@ wavelengths, pixel response included. The far wings of both stars fall as |s|^-1
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import numpy as np
@@ -140,8 +141,11 @@ def _normal_equations(models, star, good, traces, radius, normal, right):
                 continue
             for a in range(3):
                 right[a, x] += models[a, y, x] * star[y, x]
-                for b in range(3):
+                for b in range(a + 1):
                     normal[a, b, x] += models[a, y, x] * models[b, y, x]
+    for a in range(3):
+        for b in range(a):
+            normal[b, a] = normal[a, b]
 
 
 def _regular(raw: F64, traces: F64) -> F64:
@@ -186,20 +190,27 @@ def _smooth(values: F64, width: float) -> F64:
     return np.asarray(gaussian_filter1d(values, width, mode="nearest"), np.float64)
 
 
-def profile_images(traces: F64, waves: F64, shape: tuple[int, int]) -> F32:
+def profile_images(
+    traces: F64, waves: F64, shape: tuple[int, int], each: Callable[..., Iterable[None]] = map
+) -> F32:
     """(3, y, x) share of each order's light in every pixel, wings included; 0 in columns without trace.
 
     What `profile` gives, which asks its table for every pixel anew; here the wavelength of a column is looked up once.
+    ``each`` is `map`, or that of a pool.
     """
     out = np.zeros((3, *shape), np.float32)
-    for o in range(3):
+
+    def fill(o: int) -> None:
         known = np.isfinite(traces[o])
         if not known.any():
-            continue
+            return
         w = _bridge(waves[o]) if np.isfinite(waves[o]).any() else np.ones(shape[1])
         measured, grid, values = _profiles(o + 1)
         place = np.interp(w, measured, np.arange(measured.size))
         _spread(values, grid[0], grid[1] - grid[0], place, traces[o], out[o])
+
+    for _ in each(fill, range(3)):
+        pass
     return out
 
 
@@ -234,21 +245,20 @@ def _spread(values, first, step, place, trace, out):
                 o[x] = far * above_wing[1 if s > 0 else 0, x] ** join if join > 0 else far
 
 
-def split_orders(star: F32, good: NDArray[np.bool_], traces: F64, wavelengths: F64) -> F32:
+def split_orders(star: F32, good: NDArray[np.bool_], traces: F64, wavelengths: F64, models: F32 | None = None) -> F32:
     """(3, y, x) the star's image, shared among the three orders.
 
     star (y, x): image without sky, may be noisy; good (y, x): which pixels may be used to judge brightness; traces,
-    wavelengths (3, x). Every pixel is divided in the proportion of the orders' models, flux(x) * profile(s) with wings,
+    wavelengths (3, x); models: their `profile_images`, if at hand. Every pixel is divided in the proportion of the orders' models, flux(x) * profile(s) with wings,
     so that the three add up to ``star``; where no order has light at all it all goes to order 1. A split wrong by a
     tenth costs order 1 nothing and order 2 a few ppm of depth (methods: orders overlap left of column ~700).
     """
-    all_traces = full_traces(traces)
-    models = profile_images(all_traces, wavelengths, star.shape)
-    flux = order_fluxes(star, good, traces, wavelengths, models)
-    models *= flux[:, None, :].astype(np.float32)
-    total = models.sum(axis=0)
+    if models is None:
+        models = profile_images(full_traces(traces), wavelengths, star.shape)
+    shares: F32 = models * order_fluxes(star, good, traces, wavelengths, models)[:, None, :].astype(np.float32)
+    total = shares.sum(axis=0)
     dark = ~(total > 0)
-    models /= np.where(dark, 1, total)
-    models[0][dark] = 1
-    models *= np.nan_to_num(star)
-    return models
+    shares /= np.where(dark, 1, total)
+    shares[0][dark] = 1
+    shares *= np.nan_to_num(star)
+    return shares

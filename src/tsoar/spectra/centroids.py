@@ -362,13 +362,24 @@ def _repair(image: F32, good: NDArray[np.bool_]) -> F32:
 
 def _aligned(image: F32, trace: F64, x: NDArray[np.int64], s: F64) -> F32:
     """(s, x) the image at rows trace + s, by Catmull-Rom interpolation; rows beyond the frame repeat its edge."""
-    rows = trace + s[:, None]
-    base = np.floor(rows).astype(np.int64)
-    t = (rows - base).astype(np.float32)
-    top = image.shape[0] - 1
-    a, b, c, d = (image[np.clip(base + k, 0, top), x] for k in (-1, 0, 1, 2))
-    out: F32 = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    out = np.empty((s.size, x.size), np.float32)
+    _catmull_rom(image, trace, x, s, out)
     return out
+
+
+@kernel
+def _catmull_rom(image, trace, x, s, out):  # type: ignore[no-untyped-def]
+    top = image.shape[0] - 1
+    half, two, three, four, five = np.float32(0.5), np.float32(2), np.float32(3), np.float32(4), np.float32(5)
+    for i in range(s.size):
+        for j in range(x.size):
+            row = trace[j] + s[i]
+            k = int(np.floor(row))
+            t = np.float32(row - k)
+            a, b = image[min(max(k - 1, 0), top), x[j]], image[min(max(k, 0), top), x[j]]
+            c, d = image[min(max(k + 1, 0), top), x[j]], image[min(max(k + 2, 0), top), x[j]]
+            bend = two * a - five * b + four * c - d + t * (three * (b - c) + d - a)
+            out[i, j] = b + half * t * (c - a + t * bend)
 
 
 def _aligned_good(good: NDArray[np.bool_], trace: F64, x: NDArray[np.int64]) -> NDArray[np.bool_]:

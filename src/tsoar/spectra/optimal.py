@@ -25,17 +25,18 @@ from numpy.typing import NDArray
 
 from tsoar.blocks import F32, F64, Deep
 from tsoar.jit import kernel
+from tsoar.spectra.extract import rows_near
 
 
 def box_light(deep: Deep, radius: float) -> F64:
     """(3, x) light of each order by itself in its box [DN/s], edges by their share; NaN where it has none."""
     out = np.full(deep.trace.shape, np.nan)
-    rows = np.arange(deep.sky.shape[0], dtype=np.float64)[:, None]
     for o in range(3):
         known = np.isfinite(deep.trace[o])
-        centre = deep.trace[o, known]
+        centre, part = deep.trace[o, known], rows_near(deep.trace[o], radius, deep.sky.shape[0])
+        rows = np.arange(part.start, part.stop, dtype=np.float64)[:, None]
         share = np.clip(np.minimum(rows + 0.5, centre + radius) - np.maximum(rows - 0.5, centre - radius), 0, 1)
-        light = (share * deep.star[o][:, known]).sum(axis=0, dtype=np.float64)
+        light = (share * deep.star[o, part][:, known]).sum(axis=0, dtype=np.float64)
         out[o, known] = np.where(light > 0, light, np.nan)
     return out
 
