@@ -7,6 +7,7 @@ of their caller.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
+Each = Callable[..., Iterable[None]]
+"""`map`, or that of a pool: for parts that do not depend on each other"""
 
 
 @dataclass(frozen=True, slots=True)

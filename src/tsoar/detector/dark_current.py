@@ -55,9 +55,10 @@ def prepare(reference: Reference | None, readout: Readout, params: DarkParams = 
     if missing > 0:
         step = dark[-1] - dark[-2] if dark.shape[0] > 1 else np.zeros_like(dark[-1])
         dark = np.concatenate([dark, np.arange(1, missing + 1)[:, None, None] * step + dark[-1]])  # float64
-    planes = np.where(np.isnan(dark), dark.dtype.type(0), dark)
+    planes = dark.transpose(1, 0, 2).copy()
+    planes[np.isnan(planes)] = 0
     dq = np.zeros(readout.shape, np.uint32) if cut.dq is None else cut.dq
-    return np.ascontiguousarray(planes.transpose(1, 0, 2)), dq
+    return planes, dq
 
 
 @kernel

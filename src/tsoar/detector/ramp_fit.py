@@ -106,9 +106,9 @@ def gls_pixel(d, good, poisson, read2, work):
             upper[k] = right[k] = 0.0
             continue
         linked = k > 0 and good[k - 1]
-        pivot = diag + (read2 * upper[k - 1] if linked else 0.0)
-        upper[k] = -read2 / pivot
-        right[k] = (1.0 + (read2 * right[k - 1] if linked else 0.0)) / pivot
+        over = 1.0 / (diag + (read2 * upper[k - 1] if linked else 0.0))
+        upper[k] = -read2 * over
+        right[k] = (1.0 + (read2 * right[k - 1] if linked else 0.0)) * over
     total = 0.0
     slope = 0.0
     for k in range(n - 1, -1, -1):
@@ -120,11 +120,11 @@ def gls_pixel(d, good, poisson, read2, work):
         slope += w[k] * d[k]
     if not total > 0.0:
         return np.nan, np.nan, np.nan
-    squares = 0.0
+    squares, over = 0.0, 1.0 / total
     for k in range(n):
-        w[k] /= total
+        w[k] *= over
         squares += w[k] * w[k]
-    return slope / total, poisson * squares, 1.0 / total - poisson * squares
+    return slope * over, poisson * squares, over - poisson * squares
 
 
 @kernel

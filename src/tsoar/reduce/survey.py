@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 CORE = 12  # rows about a trace that hold most of its light: brightness of an integration is measured there
 ROWS = 16  # of all images are held in the median at a time
 FEW = np.s_[..., ::7, ::7]  # of the dark pixels these are asked how noisy they are: what all say, to 0.3 per cent
-SPARSE = 4  # of the rows every fourth says where a column's level lies, to begin with
+SPARSE = 4  # of the rows every fourth says where a column's level lies, of the columns how bright an order is, to begin with
 SATURATED_SHARE = 0.01  # a group counts as unsaturated while fewer of the traces' pixels than this are saturated
 
 
@@ -105,13 +105,14 @@ def survey(
     scatter = np.empty_like(images) if look_inside else images[:0]
     inside = np.empty((sample.size, n_groups - 1, *usable[FEW].shape), np.float32)
     band, beside = ~beside & usable, beside & usable
+    n_band, bad = max(np.count_nonzero(band), 1), ~usable
     per_gain, read = 1 / noise.gain, np.where(beside, 2 * noise.read2, np.float32(np.inf))
 
     def first_look(j: int) -> None:
         b, image = buffers(), images[j]
         load(int(sample[j]), b)
         count_flag(b.dq, band, np.uint8(flags.SATURATED), saturated[j])
-        saturated[j] /= max(band.sum(), 1)
+        saturated[j] /= n_band
         mean_difference(b.data, b.dq, last_group(saturated[j : j + 1]), SPOILT, image)
         if look_inside:  # about its own mean a ramp holds neither star nor sky
             np.multiply(np.maximum(image, 0, out=b.work), per_gain, out=b.work)
@@ -119,7 +120,7 @@ def survey(
             offsets = deep_offsets(b.data, image, weight, settings.clip)
             ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
             inside[j] = some_differences(b.data, b.dq, offsets) - image[FEW]
-        np.copyto(image, np.float32(np.nan), where=~usable)
+        np.copyto(image, np.float32(np.nan), where=bad)
         level[j] = bridge(column_medians(np.where(beside[::SPARSE], image[::SPARSE], np.float32(np.nan))))
         subtract_columns(image, level[j])
         band_sums(image, expected, light[j])
@@ -132,12 +133,14 @@ def survey(
             f"{100 * saturated[:, 1].mean():.0f} % of the traces' pixels are saturated by the second group: no slope can be "
             "formed; such an exposure needs a fainter star or a shorter frame time"
         )
-    image = _median_image(images, brightness(light).mean(axis=1), pool) + np.median(level, axis=0)
+    image = _median_image(images, brightness(light[..., ::SPARSE]).mean(axis=1), pool) + np.median(level, axis=0)
     progress(sample.size + 1, steps)
+
+    error = np.sqrt(np.where(usable, 2 * noise.read2, 1)) * np.float32(1 / (tgroup * np.sqrt(sample.size)))  # of the median
 
     # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
     image = (image / np.float32(tgroup)).astype(np.float32)
-    first, models = first_deep(image, readout, usable, noise, sample, last, settings, pool)
+    first, models = first_deep(image, error, readout, usable, sample, last, settings, pool)
     progress(sample.size + 2, steps)
     good = usable & np.isfinite(image) & ~first.odd
     sky = pool.submit(fit_background, image, good, first.trace, params=settings.background)
@@ -167,7 +170,7 @@ def survey(
     list(pool.map(residual, range(sample.size)))
     image = (plain + _median_image(images, None, pool) + np.median(level, axis=0)) / np.float32(tgroup)
     inner_noise = _begun(scatter, None, pool)
-    deep = second_deep(image.astype(np.float32), usable, noise, readout, settings, first, sky.result(), models)
+    deep = second_deep(image.astype(np.float32), error, usable, readout, settings, first, sky.result(), models)
     progress(sample.size + 3, steps)
     if look_inside:
         deep = _with_noise(deep, inner_noise(), spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
@@ -253,15 +256,15 @@ def _image_variance(noise: NoiseModel, deep: Deep, n_groups: int) -> F32:
 
 def first_deep(
     image: F32,
+    error: F32,
     readout: Readout,
     usable: NDArray[np.bool_],
-    noise: NoiseModel,
     sample: NDArray[np.int64],
     last: int,
     settings: SurveySettings,
     pool: Executor,
 ) -> tuple[Deep, F32]:
-    """Traces, star and templates from a deep image (y, x) [DN/s]; its sky is good enough for that, but rough.
+    """Traces, star and templates from a deep image (y, x) with its ``error`` [DN/s]; the sky is rough, but good enough for that.
 
     With it come the orders' `profile_images`.
     """
@@ -269,12 +272,11 @@ def first_deep(
     if not good.any():
         raise InputError("no usable pixel in the surveyed integrations: all are flagged or saturated")
     image = np.where(good, image, 0).astype(np.float32)
-    error = _error(noise, sample.size)
     once = replace(settings.background, iterations=1)
     rough = pool.submit(fit_background, image, good, expected_traces(readout), params=once, step=0.0)
     odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
     sky = rough.result().sky
-    traces = measure_traces(repaired - sky, good & ~odd, readout, settings.traces)
+    traces = measure_traces(repaired - sky, good & ~odd, readout, settings.traces, pool.map)
     trace = traces.y
     star = repaired - sky
     with np.errstate(invalid="ignore"):
@@ -303,8 +305,8 @@ def first_deep(
 
 def second_deep(
     image: F32,
+    error: F32,
     usable: NDArray[np.bool_],
-    noise: NoiseModel,
     readout: Readout,
     settings: SurveySettings,
     first: Deep,
@@ -313,7 +315,7 @@ def second_deep(
 ) -> Deep:
     """Star and odd pixels from a better deep image (y, x) [DN/s]; traces and their templates stay what they are."""
     good = usable & np.isfinite(image)
-    odd, repaired = odd_pixels(np.where(good, image, np.float32(0)), good, _error(noise, first.sample.size), settings.survey.odd)
+    odd, repaired = odd_pixels(np.where(good, image, np.float32(0)), good, error, settings.survey.odd)
     facts = first.facts | {
         "sky_left": background.scale_left,
         "sky_right": background.scale_right,
@@ -323,12 +325,6 @@ def second_deep(
     }
     star = split_orders(repaired - background.sky, good & ~odd, first.trace, wavelengths(readout), models)
     return replace(first, star=star, sky=background.sky, odd=odd, facts=facts)
-
-
-def _error(noise: NoiseModel, n: int) -> F32:
-    """Read noise (y, x) [DN/s] of a difference in the median of n."""
-    error: F32 = np.sqrt(np.nan_to_num(2 * noise.read2, nan=1.0)) * np.float32(1 / (noise.tgroup * np.sqrt(max(n, 1))))
-    return error
 
 
 def _with_noise(

@@ -47,7 +47,7 @@ POWERS = np.arange(1.25, 2.51, 0.25)
 """how steeply the halo may fall"""
 MAX_ERROR = 0.01
 """formal relative error of the sky above which the halo is not fitted along"""
-ENOUGH = 16_000
+ENOUGH = 32_000
 """so many of the dark pixels, evenly spread, are asked until the last fit"""
 TURNS, AGAIN = 6, 3
 """how often weights are renewed, from equal ones and from those of a fit much like it; each time halves what is to change"""

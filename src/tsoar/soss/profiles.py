@@ -6,14 +6,13 @@ wavelengths, pixel response included. The far wings of both stars fall as |s|^-1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from tsoar.blocks import F32, F64
+from tsoar.blocks import F32, F64, Each
 from tsoar.jit import kernel
 from tsoar.soss.tables import of_order, table
 from tsoar.soss.traces import REFERENCE_ANGLE, published_traces
@@ -190,13 +189,10 @@ def _smooth(values: F64, width: float) -> F64:
     return np.asarray(gaussian_filter1d(values, width, mode="nearest"), np.float64)
 
 
-def profile_images(
-    traces: F64, waves: F64, shape: tuple[int, int], each: Callable[..., Iterable[None]] = map
-) -> F32:
+def profile_images(traces: F64, waves: F64, shape: tuple[int, int], each: Each = map) -> F32:
     """(3, y, x) share of each order's light in every pixel, wings included; 0 in columns without trace.
 
     What `profile` gives, which asks its table for every pixel anew; here the wavelength of a column is looked up once.
-    ``each`` is `map`, or that of a pool.
     """
     out = np.zeros((3, *shape), np.float32)
 

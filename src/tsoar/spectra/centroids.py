@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from tsoar.blocks import F32, F64
+from tsoar.blocks import F32, F64, Each
 from tsoar.jit import kernel
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
 
@@ -303,7 +303,7 @@ WIDTH_LIMITS = (16.0, 31.0)
 
 
 def edge_midpoints(
-    image: F32, good: NDArray[np.bool_], expected: F64, params: EdgeParams = EdgeParams()
+    image: F32, good: NDArray[np.bool_], expected: F64, params: EdgeParams = EdgeParams(), each: Each = map
 ) -> tuple[F64, NDArray[np.bool_]]:
     """Middle between the two half-maximum edges of the profile, per column.
 
@@ -321,12 +321,13 @@ def edge_midpoints(
     s = np.arange(-OUTER, OUTER + SAMPLING / 2, SAMPLING)
     y = np.full((n_orders, nx), np.nan)
     valid = np.zeros((n_orders, nx), bool)
-    for o in range(n_orders):
+
+    def measure(o: int) -> None:
         use = np.isfinite(expected[o]) & _apart(expected, o, params.separation)
         use &= (expected[o] > INNER) & (expected[o] < image.shape[0] - 1 - INNER)
         x = np.flatnonzero(use)
         if x.size < 2 * params.columns:
-            continue
+            return
         lines = _aligned(repaired, expected[o, x], x, s)
         noise = 1.4826 * float(np.median(np.abs(np.diff(lines[np.abs(s) < INNER], axis=1)))) / np.sqrt(2)
         mean = uniform_filter1d(lines, params.columns, axis=1, mode="nearest")
@@ -338,6 +339,9 @@ def edge_midpoints(
         fine &= (height > params.brightness * noise) & (share > 0.7)
         y[o, x] = expected[o, x] + middle
         valid[o, x] = fine
+
+    for _ in each(measure, range(n_orders)):
+        pass
     return y, valid
 
 

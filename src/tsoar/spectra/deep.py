@@ -5,14 +5,13 @@ Pure functions on arrays; `tsoar.reduce.survey` feeds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import spline_filter1d, uniform_filter1d
 
-from tsoar.blocks import F32, F64
+from tsoar.blocks import F32, F64, Each
 from tsoar.jit import kernel
 from tsoar.medians import column_medians
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
@@ -89,12 +88,7 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
 
 
 def motion_templates(
-    star: F32,
-    trace: F64,
-    radius: float,
-    centre: F64 | None = None,
-    columns: int = 15,
-    each: Callable[..., Iterable[None]] = map,
+    star: F32, trace: F64, radius: float, centre: F64 | None = None, columns: int = 15, each: Each = map
 ) -> tuple[F32, F32, F32]:
     """Change of each order's image with trace row and with width, near its trace, and half the second derivative.
 
@@ -102,8 +96,7 @@ def motion_templates(
     1 + w by -w (S + (y - centre) S'), light kept; ``centre`` (3, x) is the trace unless given. Pixel response does not
     move with the star, so derivatives are those of a smooth star: profiles are laid on a common grid about the trace,
     averaged over ``columns`` neighbours and differentiated as splines (central differences see 2 to 3 % too
-    little motion; pixel structure of 1 % in the derivative would take another per cent). ``each`` is `map`, or that of a
-    pool: orders do not depend on each other.
+    little motion; pixel structure of 1 % in the derivative would take another per cent).
     """
     gradient, stretch, curvature = np.zeros_like(star), np.zeros_like(star), np.zeros_like(star)
     step = 0.5
@@ -117,21 +110,16 @@ def motion_templates(
         low = max(int(trace[o, x].min() + s[0]) - BEYOND, 0)  # only rows that the order comes near to
         cut = np.s_[o, low : int(trace[o, x].max() + s[-1]) + 2 + BEYOND]
         image, y = star[cut][:, x], trace[o, x]
-        rows = np.arange(low, low + len(image), dtype=np.float64)[:, None]
         around = np.pad(image.astype(np.float64), ((BEYOND, BEYOND), (0, 0)), mode="edge")
         grid = down_columns(around, np.clip(y - low + s[:, None] + BEYOND, 1, len(around) - 3))
         light = np.maximum(grid[core].mean(axis=0), 0)
         mean_light = np.maximum(uniform_filter1d(light, columns, mode="nearest"), 1e-3 * light.max())
         shape = uniform_filter1d(grid, columns, axis=1, mode="nearest") / mean_light
-        away, from_centre = rows - y, rows - (trace if centre is None else centre)[o, x]
-        place = np.where(np.abs(away) <= radius, (away - s[0]) / step, np.nan)
         spline = spline_filter1d(shape, axis=0, mode="mirror")
-        before, after = np.roll(spline, 1, axis=0), np.roll(spline, -1, axis=0)  # wrong at the ends, 6 px from what is asked
-        first = light * down_columns((after - before) / (2 * step), place)
-        smooth = light * down_columns(shape, place)
-        gradient[cut][:, x] = -first
-        stretch[cut][:, x] = -(smooth + from_centre * first)
-        curvature[cut][:, x] = 0.5 * light * down_columns((after - 2 * spline + before) / step**2, place)
+        again = spline_filter1d(spline, axis=0, mode="mirror")  # its differences are splines through the derivatives
+        middle = trace if centre is None else centre
+        out = (gradient[o], stretch[o], curvature[o])
+        _derivatives(spline, again, light, x, y, middle[o, x], -s[0], step, radius, low, low + len(image), *out)
 
     for _ in each(fill, range(star.shape[0])):
         pass
@@ -167,6 +155,34 @@ def _splines(coefficients, place, out):
             total = u * u * u * coefficients[k - 1, x] + t * t * t * coefficients[k + 2, x]
             total += (4 - 3 * t * t * (2 - t)) * coefficients[k, x] + (4 - 3 * u * u * (2 - u)) * coefficients[k + 1, x]
             out[i, x] = total / 6
+
+
+@kernel
+def _derivatives(spline, again, light, columns, trace, centre, start, step, radius, low, high, gradient, stretch, curvature):
+    """What motion and width change in the rows from ``low`` to ``high`` of an order's ``columns``: out (y, x).
+
+    spline (n, columns): of the profiles, a point every ``step`` px from ``start`` px below the trace on; again: the spline
+    through its own coefficients.
+    """
+    for y in range(low, high):
+        for j in range(columns.size):
+            away = y - trace[j]
+            if not abs(away) <= radius:
+                continue
+            p = (away + start) / step
+            k = int(p)
+            t = p - k
+            u = 1 - t
+            b0, b1, b2, b3 = u * u * u / 6, (4 - 3 * t * t * (2 - t)) / 6, (4 - 3 * u * u * (2 - u)) / 6, t * t * t / 6
+            a0, a1, a2, a3 = again[k - 1, j], again[k, j], again[k + 1, j], again[k + 2, j]
+            here = b0 * a0 + b1 * a1 + b2 * a2 + b3 * a3
+            before = b0 * again[k - 2, j] + b1 * a0 + b2 * a1 + b3 * a2
+            after = b0 * a1 + b1 * a2 + b2 * a3 + b3 * again[k + 3, j]
+            value = b0 * spline[k - 1, j] + b1 * spline[k, j] + b2 * spline[k + 1, j] + b3 * spline[k + 2, j]
+            first = light[j] * (after - before) / (2 * step)
+            gradient[y, columns[j]] = -first
+            stretch[y, columns[j]] = -(light[j] * value + (y - centre[j]) * first)
+            curvature[y, columns[j]] = 0.5 * light[j] * (after - 2 * here + before) / (step * step)
 
 
 def noisy_pixels(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_lsq_spline
 
-from tsoar.blocks import F32, F64, Readout
+from tsoar.blocks import F32, F64, Each, Readout
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
 from tsoar.soss.traces import ANGLE_LIMIT, REFERENCE_ANGLE, expected_traces
 from tsoar.spectra.centroids import CentroidParams, EdgeParams, centroids, edge_midpoints
@@ -91,7 +91,9 @@ def smooth_trace(columns: F64, y: F64, valid: NDArray[np.bool_], knots: int = 10
     return smooth
 
 
-def measure_traces(image: F32, good: NDArray[np.bool_], readout: Readout, params: TraceParams = TraceParams()) -> Traces:
+def measure_traces(
+    image: F32, good: NDArray[np.bool_], readout: Readout, params: TraceParams = TraceParams(), each: Each = map
+) -> Traces:
     """Traces of orders 1 to 3 on a deep image (y, x) without sky; good (y, x): pixels that may be used.
 
     Raises
@@ -103,7 +105,7 @@ def measure_traces(image: F32, good: NDArray[np.bool_], readout: Readout, params
     angle, offset = readout.pwcpos, 0.0
     model = expected
     for _ in range(2):  # the second time with profiles aligned to what the first one found
-        middles, measured = edge_midpoints(image, good, model + offset, params.edges)
+        middles, measured = edge_midpoints(image, good, model + offset, params.edges, each)
         measured[1, params.last_column :] = False
         angle, offset = _fit_angle(middles[0], measured[0], readout, angle, offset)
         model = expected_traces(readout, pwcpos=angle)
