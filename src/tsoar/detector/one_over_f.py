@@ -21,6 +21,7 @@ the trace; white light then scatters 1.5 to 2 times the limit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,7 @@ def bridge(offsets: F32) -> F32:
     return out
 
 
+@cache
 def start_rows(ny: int) -> NDArray[np.int64]:
     """Rows, spread evenly, whose median starts the clipping."""
     return np.unique(np.linspace(0, ny - 1, min(ny, START_ROWS)).round().astype(np.int64))

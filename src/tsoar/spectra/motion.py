@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tsoar.blocks import F32, F64, Deep
 from tsoar.jit import kernel
+from tsoar.medians import middle
 from tsoar.params import Annotated, Gt, Unit, doc
 
 N_TEMPLATES = 3  # brightness, motion, width
@@ -259,10 +260,10 @@ def _column_start(sums: F64, t: Templates) -> F64:
     start = np.zeros(len(t.orders) * N_TEMPLATES)
     for a in range(len(t.orders)):
         known = t.columns[a]
-        n, b = t.column_normal[a][:, :, known], sums[a][:, known]
+        n, b = t.column_normal[a][:2, :2, known], sums[a][:2, known]
         det = n[0, 0] * n[1, 1] - n[0, 1] * n[1, 0]
-        start[3 * a] = np.median((n[1, 1] * b[0] - n[0, 1] * b[1]) / det)
-        start[3 * a + 1] = np.median((n[0, 0] * b[1] - n[1, 0] * b[0]) / det)
+        start[3 * a] = middle((n[1, 1] * b[0] - n[0, 1] * b[1]) / det)
+        start[3 * a + 1] = middle((n[0, 0] * b[1] - n[1, 0] * b[0]) / det)
     return start
 
 
