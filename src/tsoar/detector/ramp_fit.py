@@ -128,29 +128,58 @@ def gls_pixel(d, good, poisson, read2, work):
 
 
 @kernel
+def _eliminate(diagonal, read2, upper_before, right_before, upper, right):
+    for x in range(right.size):
+        over = 1.0 / (diagonal[x] + read2[x] * upper_before[x])
+        upper[x] = -read2[x] * over
+        right[x] = (1.0 + read2[x] * right_before[x]) * over
+
+
+@kernel
+def _substitute(upper, below, right, total):
+    for x in range(right.size):
+        right[x] -= upper[x] * below[x]
+        total[x] += right[x]
+
+
+@kernel
 def gls_weights(rate, gain, read2, usable, n):
     """Constant weights of unflagged ramps.
 
     Returns weights (ceil(n / 2), y, x) float32 (they are symmetric: difference k and n - 1 - k share one) that sum to 1
     over the n differences, and the Poisson and read-noise variances (y, x) of the slope [DN^2 per difference^2].
+
+    The numbers of `gls_pixel`, for a row of pixels at a time: each step waits for the one before, so that pixels one after
+    the other take five times as long.
     """
     ny, nx = rate.shape
     half = (n + 1) // 2
     weights = np.empty((half, ny, nx), np.float32)
     var_p, var_r = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
-    good = np.ones(n, np.uint8)
-    ones = np.ones(n)
-    work = np.zeros((3, n))
+    upper, right, zero = np.empty((n, nx)), np.empty((n, nx)), np.zeros(nx)  # right becomes the solution
+    diagonal, total, squares = np.empty(nx), np.empty(nx), np.empty(nx)
     for y in range(ny):
+        poisson = rate[y] / gain[y]
         for x in range(nx):
-            if usable[y, x]:
-                _, p, r = gls_pixel(ones, good, rate[y, x] / gain[y, x], read2[y, x], work)
-                var_p[y, x], var_r[y, x] = p, r
-                for k in range(half):
-                    weights[k, y, x] = work[2, k]
-            else:
-                var_p[y, x] = var_r[y, x] = np.nan
-                weights[:, y, x] = np.nan
+            d = poisson[x] + 2.0 * read2[y, x]
+            diagonal[x] = d if d > 0.0 else 1e-30
+            total[x] = squares[x] = 0.0
+        for k in range(n):
+            first = k == 0
+            _eliminate(diagonal, read2[y], zero if first else upper[k - 1], zero if first else right[k - 1], upper[k], right[k])
+        for k in range(n - 1, -1, -1):
+            _substitute(upper[k], right[k + 1] if k + 1 < n else zero, right[k], total)
+        for k in range(n):
+            for x in range(nx):
+                w = right[k, x] * (1.0 / total[x])
+                squares[x] += w * w
+                right[k, x] = w
+        for x in range(nx):
+            fine = usable[y, x] and total[x] > 0.0
+            var_p[y, x] = poisson[x] * squares[x] if fine else np.nan
+            var_r[y, x] = 1.0 / total[x] - poisson[x] * squares[x] if fine else np.nan
+            for k in range(half):
+                weights[k, y, x] = right[k, x] if fine else np.nan
     return weights, var_p, var_r
 
 

@@ -335,6 +335,7 @@ class Job:
 
     # -- before the stream -----------------------------------------------------------------------------------------
 
+    @large_blocks_kept()
     def calibration(self) -> Calibration | None:
         """References as planes; None for a start from slopes."""
         if self.exposure.kind != "uncal":

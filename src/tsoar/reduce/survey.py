@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,13 +132,12 @@ def survey(
             f"{100 * saturated[:, 1].mean():.0f} % of the traces' pixels are saturated by the second group: no slope can be "
             "formed; such an exposure needs a fainter star or a shorter frame time"
         )
-    image = _median_image(images, brightness(light[..., ::SPARSE]).mean(axis=1), pool) + np.median(level, axis=0)
+    image = _median_image(images, brightness(light[..., ::SPARSE]).mean(axis=1), pool)
+    image = (image + column_medians(level)) / np.float32(tgroup)
+    error = np.sqrt(np.where(usable, 2 * noise.read2, 1)) * np.float32(1 / (tgroup * np.sqrt(sample.size)))
     progress(sample.size + 1, steps)
 
-    error = np.sqrt(np.where(usable, 2 * noise.read2, 1)) * np.float32(1 / (tgroup * np.sqrt(sample.size)))  # of the median
-
     # -- stars and sky apart; then again on what is left over, with each integration's own brightness and motion --------
-    image = (image / np.float32(tgroup)).astype(np.float32)
     first, models = first_deep(image, error, readout, usable, sample, last, settings, pool)
     progress(sample.size + 2, steps)
     good = usable & np.isfinite(image) & ~first.odd
@@ -168,9 +166,9 @@ def survey(
         spread[j] = dark_spread(inside[j] + images[j][FEW], quiet[FEW])
 
     list(pool.map(residual, range(sample.size)))
-    image = (plain + _median_image(images, None, pool) + np.median(level, axis=0)) / np.float32(tgroup)
+    image = (plain + _median_image(images, None, pool) + column_medians(level)) / np.float32(tgroup)
     inner_noise = _begun(scatter, None, pool)
-    deep = second_deep(image.astype(np.float32), error, usable, readout, settings, first, sky.result(), models)
+    deep = second_deep(image, error, usable, readout, settings, first, sky.result(), models)
     progress(sample.size + 3, steps)
     if look_inside:
         deep = _with_noise(deep, inner_noise(), spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
@@ -264,7 +262,7 @@ def first_deep(
     settings: SurveySettings,
     pool: Executor,
 ) -> tuple[Deep, F32]:
-    """Traces, star and templates from a deep image (y, x) with its ``error`` [DN/s]; the sky is rough, but good enough for that.
+    """Traces, star and templates from a deep image (y, x) with its ``error`` [DN/s]; its sky is rough, but will do for that.
 
     With it come the orders' `profile_images`.
     """

@@ -26,3 +26,12 @@ def trace_mask(traces: F64, shape: tuple[int, int], radius: float, orders: Seque
     chosen = traces[[order - 1 for order in orders]]
     near: NDArray[np.bool_] = np.any(distance(chosen, shape) <= radius, axis=0)
     return near
+
+
+def near_trace(trace: F64, ny: int, radius: float) -> tuple[NDArray[np.bool_], slice]:
+    """Which pixels (rows, x) lie within ``radius`` of a trace (x,), and the rows of a frame of ``ny`` that hold them all."""
+    with np.errstate(invalid="ignore"):
+        known = trace[np.isfinite(trace)]
+        ends = (known.min() - radius, known.max() + radius + 1) if known.size else (0, 0)
+        part = slice(*(int(np.clip(np.ceil(end), 0, ny)) for end in ends))
+        return np.abs(np.arange(part.start, part.stop)[:, None] - trace) <= radius, part

@@ -245,9 +245,10 @@ def split_orders(star: F32, good: NDArray[np.bool_], traces: F64, wavelengths: F
     """(3, y, x) the star's image, shared among the three orders.
 
     star (y, x): image without sky, may be noisy; good (y, x): which pixels may be used to judge brightness; traces,
-    wavelengths (3, x); models: their `profile_images`, if at hand. Every pixel is divided in the proportion of the orders' models, flux(x) * profile(s) with wings,
-    so that the three add up to ``star``; where no order has light at all it all goes to order 1. A split wrong by a
-    tenth costs order 1 nothing and order 2 a few ppm of depth (methods: orders overlap left of column ~700).
+    wavelengths (3, x); models: their `profile_images`, if at hand. Every pixel is divided in the proportion of the orders'
+    models, flux(x) * profile(s) with wings, so that the three add up to ``star``; where no order has light at all it all
+    goes to order 1. A split wrong by a tenth costs order 1 nothing and order 2 a few ppm of depth (methods: orders overlap
+    left of column ~700).
     """
     if models is None:
         models = profile_images(full_traces(traces), wavelengths, star.shape)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tsoar.blocks import F32, F64, Deep
 from tsoar.jit import kernel
 from tsoar.params import Annotated, Gt, Interval, Literal, Unit, doc
+from tsoar.soss.masks import near_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +122,12 @@ def blank_windows(deep: Deep, usable: NDArray[np.bool_], rows: int, away: float 
         rows = rows * 2 // 3
 
 
-def rows_near(trace: F64, radius: float, ny: int) -> slice:
-    """Rows of a frame of ``ny`` that hold all within ``radius`` of a trace (x,); none if it is nowhere."""
-    if not np.isfinite(trace).any():
-        return slice(0, 0)
-    first, last = np.nanmin(trace) - radius, np.nanmax(trace) + radius
-    return slice(int(np.clip(np.floor(first), 0, ny)), int(np.clip(np.ceil(last) + 1, 0, ny)))
-
-
 def mean_group_weights(weights: F32, deep: Deep, radius: float, n: int) -> F64:
     """(3, K, x) weights of the differences, averaged over the box of each order with its light."""
     out = np.full((3, n, deep.sky.shape[1]), 1.0 / n)
     for o in range(3):
-        part = rows_near(deep.trace[o], radius, deep.sky.shape[0])
+        near, part = near_trace(deep.trace[o], deep.sky.shape[0], radius)
         w = weights[:, part]
-        with np.errstate(invalid="ignore"):
-            near = np.abs(np.arange(part.start, part.stop)[:, None] - deep.trace[o]) <= radius
         light = np.where(near & np.isfinite(w[0]), np.maximum(deep.star[o, part], 0), 0).astype(np.float64)
         norm = light.sum(0)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -18,6 +18,7 @@ from tsoar.blocks import F32, F64, Deep
 from tsoar.jit import kernel
 from tsoar.medians import middle
 from tsoar.params import Annotated, Gt, Unit, doc
+from tsoar.soss.masks import near_trace
 
 N_TEMPLATES = 3  # brightness, motion, width
 CORE = 12.0  # [px] about a trace; an order cut off within this says nothing reliable about its brightness
@@ -107,23 +108,25 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
     An order takes part if its core is on the subarray in enough columns (SUBSTRIP96 cuts order 2) and, for order 3, if its
     light is bright enough to be seen in one integration; else it follows order 1.
     """
-    rows = np.arange(deep.sky.shape[0])[:, None]
+    ny = deep.sky.shape[0]
     known = usable & ~deep.odd & np.isfinite(variance) & (variance > 0)
     weight = np.where(known, 1 / np.where(known, variance, 1), 0).astype(np.float32)
     orders, spans, weighted = [], [], []
     for o in range(3):
+        near, part = near_trace(deep.trace[o], ny, params.radius)
         with np.errstate(invalid="ignore"):
-            near = np.abs(rows - deep.trace[o]) <= params.radius
-            inside = (deep.trace[o] >= CORE - 0.5) & (deep.trace[o] <= rows.size - CORE - 0.5)
+            inside = (deep.trace[o] >= CORE - 0.5) & (deep.trace[o] <= ny - CORE - 0.5)
         if inside.sum() < WHOLE_COLUMNS:
             continue
-        light = deep.star[o] * np.float32(tgroup)
-        if o == 2 and np.sum(weight * near * np.square(light), dtype=np.float64) < 100**2:  # brightness known to 1 % at least
+        here = np.where(near, weight[part] * np.float32(tgroup), np.float32(0))
+        star = deep.star[o, part]
+        # order 3 only if its brightness is known to 1 % at least
+        if o == 2 and np.sum(here * np.square(star), dtype=np.float64) * tgroup < 100**2:
             continue
         orders.append(o)
-        spans.append(spans_of(near))
-        here = np.where(near, weight * np.float32(tgroup), np.float32(0))
-        weighted.append(np.stack([deep.star[o] * here, deep.gradient[o] * here, deep.stretch[o] * here]))
+        spans.append(spans_of(near) + np.array([part.start, 0, 0], np.int32))
+        weighted.append(np.zeros((N_TEMPLATES, *deep.sky.shape), np.float32))
+        weighted[-1][:, part] = star * here, deep.gradient[o, part] * here, deep.stretch[o, part] * here
     limit = np.where(known, variance, np.nan).astype(np.float32)
     blank = np.zeros((len(orders) * N_TEMPLATES,) * 2)
     own = np.stack([_column_normal(w, s, deep, o, tgroup) for w, s, o in zip(weighted, spans, orders, strict=True)])
@@ -229,11 +232,10 @@ def compose(sky, total, star, gradient, curvature, stretch, spans, scale, shift,
 
 def moving_spans(deep: Deep, radius: float) -> NDArray[np.int32]:
     """(n, 4) = order, row, first, last + 1 column of the stretches in which motion and width act."""
-    rows = np.arange(deep.sky.shape[0])[:, None]
     parts = []
     for o in range(3):
-        with np.errstate(invalid="ignore"):
-            s = spans_of(np.abs(rows - deep.trace[o]) <= radius)
+        near, part = near_trace(deep.trace[o], deep.sky.shape[0], radius)
+        s = spans_of(near) + np.array([part.start, 0, 0], np.int32)
         parts.append(np.column_stack([np.full(len(s), o, np.int32), s]))
     return np.ascontiguousarray(np.concatenate(parts), np.int32)
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from tsoar.blocks import F32, F64, Deep
 from tsoar.jit import kernel
-from tsoar.spectra.extract import rows_near
+from tsoar.soss.masks import near_trace
 
 
 def box_light(deep: Deep, radius: float) -> F64:
@@ -33,7 +33,7 @@ def box_light(deep: Deep, radius: float) -> F64:
     out = np.full(deep.trace.shape, np.nan)
     for o in range(3):
         known = np.isfinite(deep.trace[o])
-        centre, part = deep.trace[o, known], rows_near(deep.trace[o], radius, deep.sky.shape[0])
+        centre, (_, part) = deep.trace[o, known], near_trace(deep.trace[o], deep.sky.shape[0], radius + 1)
         rows = np.arange(part.start, part.stop, dtype=np.float64)[:, None]
         share = np.clip(np.minimum(rows + 0.5, centre + radius) - np.maximum(rows - 0.5, centre - radius), 0, 1)
         light = (share * deep.star[o, part][:, known]).sum(axis=0, dtype=np.float64)
