@@ -197,5 +197,6 @@ def noisy_pixels(
         return np.zeros(scatter.shape, bool)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = scatter / expected
-    typical = np.nanmedian(ratio[usable])
+    few = np.s_[::3, ::3]  # tell the median to 0.05 per cent
+    typical = np.nanmedian(ratio[few][usable[few]])
     return usable & ~(ratio / typical <= 1 + limit / np.sqrt(n_sample * (n_differences - 1) / 2))
