@@ -100,7 +100,7 @@ def _median_of(values, n):
 def judge_deep(data, dq, y, x, model, sigma2, threshold, neighbours, after_groups, guard, r, work):
     """Flag the hits of one ramp against the model. Returns a bit mask of groups whose neighbours are to be flagged."""
     n = data.shape[0] - 1
-    m = 0
+    m = np.int64(0)
     for k in range(n):
         r[k] = (data[k + 1, y, x] - data[k, y, x]) - model
         if ((dq[k, y, x] | dq[k + 1, y, x]) & SPOILT) == 0 and (dq[k + 1, y, x] & JUMP) == 0:
@@ -134,7 +134,7 @@ def judge_two_point(data, dq, y, x, gain, read2, threshold, neighbours, after_gr
     n = data.shape[0] - 1
     spread = 0
     for _ in range(n):
-        m = 0
+        m = np.int64(0)
         for k in range(n):
             d[k] = data[k + 1, y, x] - data[k, y, x]
             if ((dq[k, y, x] | dq[k + 1, y, x]) & SPOILT) == 0 and (dq[k + 1, y, x] & JUMP) == 0:

@@ -157,10 +157,10 @@ def gls_weights(rate, gain, read2, usable, n):
     weights = np.empty((half, ny, nx), np.float32)
     var_p, var_r = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
     upper, right, zero = np.empty((n, nx)), np.empty((n, nx)), np.zeros(nx)  # right becomes the solution
-    diagonal, total, squares = np.empty(nx), np.empty(nx), np.empty(nx)
+    poisson, diagonal, total, squares = np.empty(nx, np.float32), np.empty(nx), np.empty(nx), np.empty(nx)
     for y in range(ny):
-        poisson = rate[y] / gain[y]
         for x in range(nx):
+            poisson[x] = rate[y, x] / gain[y, x]
             d = poisson[x] + 2.0 * read2[y, x]
             diagonal[x] = d if d > 0.0 else 1e-30
             total[x] = squares[x] = 0.0
@@ -384,7 +384,8 @@ def _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, y, x):
 def finish_listed(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, pixels):
     """`finish` for the listed pixels (n, 2) alone, each listed once."""
     for i in range(pixels.shape[0]):
-        _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, pixels[i, 0], pixels[i, 1])
+        y, x = np.int64(pixels[i, 0]), np.int64(pixels[i, 1])
+        _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, y, x)
 
 
 @kernel
