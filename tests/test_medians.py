@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tsoar.medians import column_medians, network, sort_few
+from tsoar.medians import column_medians, middle, network, sort_few
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13, 32, 33, 61])
@@ -35,3 +35,10 @@ def test_medians_leave_out_what_is_not_finite(n):
         warnings.simplefilter("ignore", RuntimeWarning)
         expected = np.nanmedian(np.where(np.isfinite(values), values, np.nan), axis=0)
     np.testing.assert_allclose(column_medians(values), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 1000])
+def test_the_middle_is_numpys_median(n):
+    values = np.random.default_rng(n).normal(size=n)
+    assert middle(values) == np.median(values)
+    assert np.isnan(middle(values[:0]))

@@ -7,7 +7,17 @@ import pytest
 
 from tsoar.reduce.chain import SPOILT
 from tsoar.reduce.memory import large_blocks_kept
-from tsoar.reduce.survey import CORE, _median_image, band_sums, brightness, count_flag, mean_deviation, ramp_scatter
+from tsoar.reduce.survey import (
+    CORE,
+    _median_image,
+    band_sums,
+    brightness,
+    count_flag,
+    dark_spread,
+    mean_deviation,
+    ramp_scatter,
+    some_differences,
+)
 
 SHAPE = (60, 90)
 
@@ -80,3 +90,19 @@ def test_keeping_blocks_ends_also_with_an_error():
         _ = 1 / 0
     with large_blocks_kept():
         assert np.ones(1 << 20).sum() == 1 << 20
+
+
+def test_noise_of_dark_pixels_is_that_of_their_reads():
+    """Differences of ramps about a model, offsets taken out; what is spoilt does not count."""
+    rng = np.random.default_rng(6)
+    shape, read, rate, level = (140, 700), 9.0, 5.0, rng.normal(0, 20, (5, 700)).astype(np.float32)
+    counts = rng.normal(0, read, (6, *shape)) + rate * np.arange(6)[:, None, None]
+    counts[1:] += np.cumsum(level, axis=0)[:, None]
+    dq = np.zeros(counts.shape, np.uint8)
+    dq[3, ::2], counts[3, ::2] = SPOILT, 1e6
+    d = some_differences(counts.astype(np.float32), dq, level)
+    assert np.isnan(d).any(axis=0).mean() == pytest.approx(0.5, abs=0.05)
+    asked = rng.random(d.shape[1:]) < 0.8
+    n = np.isfinite(d[:, asked]).sum()
+    assert dark_spread(d - np.float32(rate), asked) == pytest.approx(np.sqrt(2) * read, rel=5 * 1.2 / np.sqrt(n))
+    assert np.isnan(dark_spread(np.full_like(d, np.nan), asked))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.soss.scene import readout, sky, star, traces
-from tsoar.soss.background import BOX, BackgroundParams, boxes, fit_background, sky_template
+from tsoar.soss.background import BOX, BackgroundParams, _robust, boxes, fit_background, sky_template
 from tsoar.soss.subarrays import reference_pixels
 
 
@@ -95,3 +95,14 @@ def test_boxes_are_sums_with_bad_pixels_made_up_for():
         np.testing.assert_allclose(got[:, o, x], [expected, 2 * expected], rtol=1e-6)
     near_the_edge = np.flatnonzero(rows[1] > r.shape[0] - 0.5 - BOX)
     assert near_the_edge.size and np.isnan(got[:, 1, near_the_edge]).all()
+
+
+def test_a_fit_that_starts_from_one_much_like_it_ends_where_it_would():
+    rng = np.random.default_rng(11)
+    columns = [np.ones(4000), rng.uniform(0, 1, 4000)]
+    values = 2 * columns[0] + 3 * columns[1] + rng.normal(0, 0.2, 4000)
+    values[:80] += 40
+    plain = _robust(values, columns, 6.0)
+    near = _robust(values, columns, 6.0, _robust(values + 0.03 * columns[1], columns, 6.0))
+    np.testing.assert_allclose(plain.values, [2, 3], atol=0.05)
+    np.testing.assert_allclose(near.values, plain.values, atol=0.3 * plain.error)

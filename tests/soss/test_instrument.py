@@ -5,7 +5,7 @@ import pytest
 
 from tests.soss.scene import readout
 from tsoar.errors import InputError
-from tsoar.soss.masks import distance, trace_mask
+from tsoar.soss.masks import distance, near_trace, trace_mask
 from tsoar.soss.subarrays import SUBARRAYS, pixel_time, reference_pixels
 from tsoar.soss.tables import of_order, table
 from tsoar.soss.traces import ORDER_3_END, expected_traces, published_traces
@@ -86,3 +86,15 @@ def test_masks_do_not_wrap_round_row_0():
 def test_tables_are_whole():
     assert not any(np.isnan(table("soss_profiles")[name]).any() for name in table("soss_profiles").dtype.names)
     assert (table("soss_background")["background"] > 3).all()
+
+
+def test_rows_near_a_trace_are_those_of_the_mask():
+    trace = np.stack([np.linspace(-3, 12, 40), np.full(40, np.nan)])
+    trace[0, :4] = np.nan
+    near, part = near_trace(trace[0], 30, 2.5)
+    whole = np.zeros((30, 40), bool)
+    whole[part] = near
+    np.testing.assert_array_equal(whole, distance(trace, (30, 40))[0] <= 2.5)
+    assert part.start == 0 and part.stop <= 16
+    nowhere, none = near_trace(trace[1], 30, 2.5)
+    assert not nowhere.size and none == slice(0, 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from tsoar.spectra.centroids import CentroidParams, _straighten, centroids, edge_midpoints
+from tsoar.spectra.centroids import CentroidParams, _aligned, _straighten, centroids, edge_midpoints
 
 NY, NX = 128, 400
 
@@ -126,3 +126,14 @@ def test_midpoints_over_bad_pixels():
     y, valid = edge_midpoints(np.where(good, image, 1e5).astype(np.float32), good, trace)
     assert np.abs((y - trace)[0][valid[0]]).max() < 0.06
     assert valid[0].mean() > 0.9
+
+
+def test_profiles_are_aligned_by_the_cubic_through_four_rows():
+    rng = np.random.default_rng(6)
+    image, x, trace = rng.normal(size=(30, 50)).astype(np.float32), np.arange(3, 50, 2), rng.uniform(0.5, 29, 24)
+    s = np.arange(-4, 4.5, 0.5)
+    base = np.floor(trace + s[:, None]).astype(int)
+    t = trace + s[:, None] - base
+    a, b, c, d = (image[np.clip(base + k, 0, 29), x].astype(np.float64) for k in (-1, 0, 1, 2))
+    expected = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    np.testing.assert_allclose(_aligned(image, trace, x, s), expected, atol=2e-6)

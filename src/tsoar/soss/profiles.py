@@ -118,6 +118,8 @@ def order_fluxes(star: F32, good: NDArray[np.bool_], traces: F64, waves: F64, mo
         models = profile_images(full_traces(traces), waves, star.shape)
     normal, right = np.zeros((3, 3, nx)), np.zeros((3, nx))
     _normal_equations(models, star, good, traces, CORE, normal, right)
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        normal[a, b] = normal[b, a]
     normal, right = np.moveaxis(normal, 2, 0), right.T
     # an order without rows in this column gets its flux from the neighbours below; keep the system solvable
     seen = np.diagonal(normal, axis1=1, axis2=2) > 0.3 * np.nanmedian(normal[:, 0, 0])
@@ -132,7 +134,10 @@ def order_fluxes(star: F32, good: NDArray[np.bool_], traces: F64, waves: F64, mo
 
 @kernel
 def _normal_equations(models, star, good, traces, radius, normal, right):
-    """Sums down the columns of model x model into normal (3, 3, x), of model x star into right (3, x), near any trace."""
+    """Sums down the columns of model x model into normal (3, 3, x), of model x star into right (3, x), near any trace.
+
+    ``normal`` is symmetric; what is above its diagonal is left out.
+    """
     for y in range(star.shape[0]):
         for x in range(star.shape[1]):
             near = abs(y - traces[0, x]) <= radius or abs(y - traces[1, x]) <= radius or abs(y - traces[2, x]) <= radius
@@ -142,9 +147,6 @@ def _normal_equations(models, star, good, traces, radius, normal, right):
                 right[a, x] += models[a, y, x] * star[y, x]
                 for b in range(a + 1):
                     normal[a, b, x] += models[a, y, x] * models[b, y, x]
-    for a in range(3):
-        for b in range(a):
-            normal[b, a] = normal[a, b]
 
 
 def _regular(raw: F64, traces: F64) -> F64:
