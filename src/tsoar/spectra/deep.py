@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import spline_filter1d, uniform_filter1d
 
 from tsoar.blocks import F32, F64, Each
+from tsoar.detector.one_over_f import bridge
 from tsoar.jit import kernel
 from tsoar.medians import column_medians
 from tsoar.params import Annotated, Ge, Gt, Unit, doc
@@ -55,7 +56,7 @@ LOCAL = (5, 9)
 
 
 def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) -> tuple[NDArray[np.bool_], F32]:
-    """Pixels of the deep image (y, x) that do not fit their neighbours in the row, and the image repaired.
+    """Pixels of the deep image (y, x) that do not fit their neighbours in the row, and the image repaired along the row.
 
     Compared with the median of the 8 nearest pixels of the same row (the star changes slowly along a row); the yardstick
     is the local scatter about that median, not below ``noise`` (y, x). Unusable pixels count as odd.
@@ -77,14 +78,7 @@ def odd_pixels(image: F32, usable: NDArray[np.bool_], noise: F32, limit: float) 
     windows = np.lib.stride_tricks.sliding_window_view(padded, LOCAL)[ys, xs].reshape(ys.size, LOCAL[0] * LOCAL[1])
     local = column_medians(np.ascontiguousarray(windows.T, np.float32))
     odd[ys, xs] = ~(away[ys, xs] <= limit * np.maximum(1.4826 * local, np.broadcast_to(noise, image.shape)[ys, xs]))
-    # repair along the row from the nearest pixels that are not odd
-    repaired = np.where(odd, np.nan, image)
-    x = np.arange(image.shape[1])
-    for y in np.flatnonzero(odd.any(axis=1)):
-        good = np.isfinite(repaired[y])
-        if good.sum() > 1:
-            repaired[y] = np.interp(x, x[good], repaired[y, good])
-    return odd, np.nan_to_num(repaired).astype(np.float32)
+    return odd, bridge(np.where(odd, np.float32(np.nan), image))
 
 
 def motion_templates(
