@@ -102,9 +102,9 @@ def survey(
     saturated = np.zeros((sample.size, n_groups))
     look_inside = n_groups > 2 and sample.size > 1
     scatter = np.empty_like(images) if look_inside else images[:0]
-    inside = np.empty((sample.size, n_groups - 1, *usable[FEW].shape), np.float32)
+    inside = np.empty((sample.size if look_inside else 0, n_groups - 1, *usable[FEW].shape), np.float32)
     band, beside = ~beside & usable, beside & usable
-    n_band, bad = max(np.count_nonzero(band), 1), ~usable
+    n_band, bad, bright = max(np.count_nonzero(band), 1), ~usable, ~beside[::SPARSE]
     per_gain, read = 1 / noise.gain, np.where(beside, 2 * noise.read2, np.float32(np.inf))
 
     def first_look(j: int) -> None:
@@ -120,7 +120,9 @@ def survey(
             ramp_scatter(b.data, b.dq, offsets, SPOILT, scatter[j])
             inside[j] = some_differences(b.data, b.dq, offsets) - image[FEW]
         np.copyto(image, np.float32(np.nan), where=bad)
-        level[j] = bridge(column_medians(np.where(beside[::SPARSE], image[::SPARSE], np.float32(np.nan))))
+        few = image[::SPARSE].copy()
+        np.copyto(few, np.float32(np.nan), where=bright)
+        level[j] = bridge(column_medians(few))
         subtract_columns(image, level[j])
         band_sums(image, expected, light[j])
 
@@ -163,14 +165,15 @@ def survey(
         model = model_image(first, spans, shape, tgroup, b.model)
         level[j] = difference_offset(pair, 0, 1, model, 1.0, image_weight, settings.clip)
         np.subtract(np.subtract(pair[1], level[j], out=pair[1]), model, out=images[j])
-        spread[j] = dark_spread(inside[j] + images[j][FEW], quiet[FEW])
+        if look_inside:
+            spread[j] = dark_spread(inside[j] + images[j][FEW], quiet[FEW])
 
     list(pool.map(residual, range(sample.size)))
     image = (plain + _median_image(images, None, pool) + column_medians(level)) / np.float32(tgroup)
-    inner_noise = _begun(scatter, None, pool)
+    inner_noise = _begun(scatter, None, pool) if look_inside else None
     deep = second_deep(image, error, usable, readout, settings, first, sky.result(), models)
     progress(sample.size + 3, steps)
-    if look_inside:
+    if inner_noise is not None:
         deep = _with_noise(deep, inner_noise(), spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
