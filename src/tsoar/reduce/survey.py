@@ -105,7 +105,7 @@ def survey(
     inside = np.empty((sample.size if look_inside else 0, n_groups - 1, *usable[FEW].shape), np.float32)
     band, beside = ~beside & usable, beside & usable
     n_band, bad, bright = max(np.count_nonzero(band), 1), ~usable, ~beside[::SPARSE]
-    per_gain, read = 1 / noise.gain, np.where(beside, 2 * noise.read2, np.float32(np.inf))
+    per_gain, read = 1 / noise.gain, np.where(beside & (noise.read2 > 0), 2 * noise.read2, np.float32(np.inf))
 
     def first_look(j: int) -> None:
         b, image = buffers(), images[j]
@@ -148,7 +148,7 @@ def survey(
     near = near_traces(first.trace_all, readout.shape, settings.mask_radius)
     variance = _image_variance(noise, first, n_groups)
     quiet = usable & ~near & ~first.odd & (variance > 0)
-    image_weight = np.where(quiet, 1 / variance, 0).astype(np.float32)
+    image_weight = np.where(quiet, 1 / np.where(quiet, variance, 1), 0).astype(np.float32)
     templates = make_templates(first, variance, usable, tgroup, settings.motion)
     templates = with_normals(templates, first, tgroup, light_beside(first, image_weight))
     plain = first.total * np.float32(tgroup)
