@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tsoar.blocks import F64
-from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, heading, legend, new_figure, plain, show_image
+from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, colour_bar, heading, legend, new_figure, plain, show_image
 from tsoar.units import PPM
 
 ACROSS = 256
@@ -139,9 +139,7 @@ def fit_residuals(product: xr.Dataset, t0: float) -> Figure:
         ax.set_xlabel("wavelength [µm]")
     axes[0, 0].set_ylabel("time from mid-event [h]")
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=35)
-        bar.set_label("residual over its error", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, axes.flat, "residual over its error")
     return figure
 
 

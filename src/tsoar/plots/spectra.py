@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tsoar.plots.style import (
     GREY,
     ORDER_COLOURS,
-    SMALL,
     centred_limits,
+    colour_bar,
     heading,
     hours,
     legend,
@@ -107,9 +107,7 @@ def light_curve_image(curves: xr.Dataset, baseline: Baseline | None = None, *, o
         ax.set_xlabel("wavelength [µm]")
     axes[0, 0].set_ylabel(label)
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=35)
-        bar.set_label("flux $-$ 1 [ppm]", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, axes.flat, "flux $-$ 1 [ppm]")
     return figure
 
 

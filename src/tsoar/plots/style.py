@@ -6,17 +6,20 @@ with any colour vision.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from tsoar.blocks import F64
+from tsoar.plots.layout import HEADING, Panels
 from tsoar.series.baseline import Baseline
 
 ORDER_COLOURS = {1: "#0072B2", 2: "#D55E00", 3: "#009E73"}
@@ -31,7 +34,7 @@ def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 4.0, **subplots: Any
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure and its axes (rows, columns), laid out so that nothing overlaps."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=Panels(), facecolor="white")
     axes = figure.subplots(rows, columns, squeeze=False, **subplots)
     for ax in axes.flat:
         ax.tick_params(labelsize=SMALL)
@@ -67,7 +70,7 @@ def legend_above(ax: Axes) -> None:
 
 def heading(ax: Axes, text: str) -> None:
     """What this panel shows, at its left."""
-    ax.set_title(text, loc="left", fontsize=10)
+    ax.set_title(text, loc="left", fontsize=HEADING, y=1.0)  # at a fixed height: matplotlib does not search for one
 
 
 def robust_limits(values: NDArray[Any], low: float = 1.0, high: float = 99.0) -> tuple[float, float]:
@@ -135,13 +138,26 @@ def show_image(
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.7")
     shown = ax.imshow(np.ma.masked_invalid(image), origin="lower", aspect="auto", norm=norm, cmap=colours, extent=extent)
     if label:
-        bar = ax.figure.colorbar(shown, ax=ax, pad=0.01, extend="both")
-        if isinstance(norm, AsinhNorm):
-            bar.set_ticks(ticks := _ticks(norm), labels=[f"{t:g}" for t in ticks])
-            bar.minorticks_off()
-        bar.set_label(label, fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, ax, label)
     return shown
+
+
+def colour_bar(
+    shown: ScalarMappable, panels: Axes | Iterable[Axes], label: str, *, extend: str = "both", ticks: list[int] | None = None
+) -> None:
+    """The scale of ``shown`` at the right of one or several panels."""
+    beside = [panels] if isinstance(panels, Axes) else list(panels)
+    figure = beside[0].figure
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, Panels)
+    place = figure.add_axes((0.0, 0.0, 0.1, 1.0), label="<colorbar>")
+    bar = figure.colorbar(shown, cax=place, extend=extend, ticks=ticks)
+    if isinstance(shown.norm, AsinhNorm):
+        bar.set_ticks(marks := _ticks(shown.norm), labels=[f"{t:g}" for t in marks])
+        bar.minorticks_off()
+    bar.set_label(label, fontsize=SMALL)
+    place.tick_params(labelsize=SMALL)
+    engine.bars.append((place, beside))
 
 
 def detector_axes(ax: Axes, *, bottom: bool = True) -> None:
