@@ -1,7 +1,6 @@
 """Figures: what is drawn and written on the axes, not the pixels."""
 
 import inspect
-import io
 import subprocess
 import sys
 
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.colors import AsinhNorm
-from matplotlib.figure import Figure
 
+from tests.plots.legible import panels
 from tests.synthetic import CADENCE, START, make_spectra
 from tsoar import flags, plots
 from tsoar.plots.style import centred_limits, hours, noise_limits, robust_limits
@@ -64,12 +63,6 @@ def image():
     out[30:50] += 400
     out[5, 7] = np.nan
     return out
-
-
-def panels(figure: Figure):
-    """Axes that are not colour bars; the figure must be drawable."""
-    figure.savefig(io.BytesIO(), format="png", dpi=40)
-    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
 
 
 def images_are_upright(figure):

@@ -103,11 +103,18 @@ def noise_limits(image: NDArray[Any], below: float = 2.5, above: float = 3.5) ->
     return middle - below * sigma, middle + above * sigma
 
 
+class Arcsinh(AsinhNorm):
+    """A scale with given limits: matplotlib would transform the whole image to look for limits that it has."""
+
+    def autoscale_None(self, A: Any) -> None:
+        """Nothing to do."""
+
+
 def bright_norm(image: NDArray[Any]) -> AsinhNorm:
     """Arcsinh scale that shows sky and star together."""
     low, high = robust_limits(image, 0.5, 99.7)
     sky = robust_limits(image, 5.0, 40.0)
-    return AsinhNorm(linear_width=max(sky[1] - sky[0], 2e-3 * (high - low)), vmin=low, vmax=high)
+    return Arcsinh(linear_width=max(sky[1] - sky[0], 2e-3 * (high - low)), vmin=low, vmax=high)
 
 
 def _ticks(norm: AsinhNorm) -> list[float]:
@@ -116,10 +123,11 @@ def _ticks(norm: AsinhNorm) -> list[float]:
     powers = 10.0 ** np.arange(-3, np.log10(max(top, 1e-2)) + 1)
     marks = np.sort(np.concatenate([-powers, -3 * powers, [0.0], powers, 3 * powers]))
     marks = marks[(marks >= (norm.vmin or 0.0)) & (marks <= (norm.vmax or 0.0))]
+    places = dict(zip(marks.tolist(), norm(marks).tolist(), strict=True))
     kept: list[float] = []
-    for mark in sorted(marks, key=lambda m: (m != 0, not np.isclose(np.log10(abs(m) or 1) % 1, 0), -abs(m))):
-        if all(abs(float(norm(mark)) - float(norm(other))) > 0.09 for other in kept):
-            kept.append(float(mark))
+    for mark in sorted(places, key=lambda m: (m != 0, not np.isclose(np.log10(abs(m) or 1) % 1, 0), -abs(m))):
+        if all(abs(places[mark] - places[other]) > 0.09 for other in kept):
+            kept.append(mark)
     return sorted(kept)
 
 
@@ -136,7 +144,10 @@ def show_image(
     """An image with row 0 at the bottom and NaN in grey; ``label`` gives it a colour bar."""
     norm = norm or Normalize(*(limits or robust_limits(image)))
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.7")
-    shown = ax.imshow(np.ma.masked_invalid(image), origin="lower", aspect="auto", norm=norm, cmap=colours, extent=extent)
+    shown = ax.imshow(image, origin="lower", aspect="auto", norm=norm, cmap=colours, extent=extent)
+    if extent is None:  # rows and columns of a detector: few numbers, each is five objects to make and draw
+        ax.locator_params(axis="x", nbins=6)
+        ax.locator_params(axis="y", nbins=4)
     if label:
         colour_bar(shown, ax, label)
     return shown
