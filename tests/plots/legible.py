@@ -15,7 +15,7 @@ def crowded(figure, dpi=40):
     renderer = canvas.get_renderer()
     shown = [ax for ax in figure.axes if ax.get_visible()]
     panels = [(ax.get_title("left") or ax.get_label() or "panel", ax.get_window_extent(renderer)) for ax in shown if ax.axison]
-    texts = [(t.get_text(), box) for ax in shown for t, box in beside(ax, renderer)]
+    texts = [one for ax in shown for one in beside(ax, renderer)]
     texts += [("a legend of the figure", legend.get_window_extent(renderer)) for legend in figure.legends]
     if figure.get_suptitle():
         texts.append(("the figure's title", figure._suptitle.get_window_extent(renderer)))
@@ -34,7 +34,10 @@ def beside(ax, renderer):
         if axis.get_visible():
             found += [axis.label, axis.offsetText]
             found += [t for tick in axis._update_ticks() for t in (tick.label1, tick.label2)]
-    return [(t, t.get_window_extent(renderer)) for t in found if t.get_visible() and t.get_text()]
+    boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in found if t.get_visible() and t.get_text()]
+    if (legend := ax.get_legend()) and outside(box := legend.get_window_extent(renderer), ax.bbox):
+        boxes.append(("a legend", box))
+    return boxes
 
 
 def outside(box, edge, slack=1.5):

@@ -55,6 +55,15 @@ def test_second_axes_turned_numbers_and_legends_have_room():
     assert heights[0] > heights[1]
 
 
+def test_a_legend_above_has_room_without_a_heading():
+    figure, axes = new_figure(2, 1, height=3)
+    for ax in axes[:, 0]:
+        ax.plot([0, 1], label="line")
+        ax.set_xlabel("place [px]")
+        legend_above(ax)
+    assert crowded(figure) == []
+
+
 def test_bars_stand_beside_their_panels_as_high_as_they_are():
     figure, axes = new_figure(3, 1, height=5, sharex=True, height_ratios=(2, 1, 1))
     for ax in axes[:, 0]:

@@ -77,6 +77,7 @@ def special_pixels(pixeldq: NDArray[np.unsignedinteger]) -> Figure:
     bars.invert_yaxis()
     if amounts:
         bars.set_xscale("log")
+        bars.minorticks_off()
         bars.set_xlim(0.5, 4 * max(amounts))
     bars.set_xlabel("pixels that carry the flag (a pixel with two counts twice)")
     plain(bars)

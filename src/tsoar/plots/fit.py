@@ -129,7 +129,7 @@ def fit_residuals(product: xr.Dataset, t0: float) -> Figure:
         centre = np.array([wavelength[p].mean() for p in pieces])
         extent = (-0.5, centre.size - 0.5, float(x[0]) - 0.5 * step, float(x[-1]) + 0.5 * step)
         shown = show_image(ax, image, limits=(-3.5, 3.5), cmap="RdBu_r", extent=extent)
-        marks = np.linspace(0, centre.size - 1, 6).round().astype(int)
+        marks = np.unique(np.linspace(0, centre.size - 1, 6).round().astype(int))
         ax.set_xticks(marks, [f"{centre[m]:.2f}" for m in marks])
         heading(
             ax,

@@ -34,6 +34,9 @@ OVERHANG = 8.0
 BAR, BESIDE = 9.0, 7.0
 """width of a colour bar, its distance from the panel [pt]"""
 
+INSIDE, ABOVE = "inside", "above"
+"""labels of a panel within a panel, which needs no room, and of a legend that stands in the line of the heading"""
+
 SIDES = {"left": 0, "right": 1, "bottom": 0, "top": 1}
 
 
@@ -129,10 +132,6 @@ def room_of(ax: Axes, renderer: RendererBase) -> Room:
     return room
 
 
-INSIDE = "inside"
-"""label of a panel within a panel, which needs no room"""
-
-
 def reach(axis: Axis, side: str, renderer: RendererBase) -> float:
     """How far ticks and numbers of an axis stand off its panel [pt]."""
     style = axis.get_tick_params()
@@ -160,9 +159,11 @@ def put_heading(ax: Axes, room: Room) -> None:
     text = ax.get_title("left")
     shared = LINE * HEADING if ax.yaxis.get_major_formatter().get_offset() else 0.0
     room.all["top"] = max(room.all["top"], shared)
+    above = room.all["top"] + 6.0
     if text:
-        above = room.all["top"] + 6.0
         ax.set_title(text, loc="left", fontsize=HEADING, y=1.0, pad=above)
+    legend = ax.get_legend()
+    if text or (legend is not None and legend.get_label() == ABOVE):
         room.all["top"] = above + LINE * HEADING * (1 + text.count("\n"))
 
 

@@ -19,7 +19,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from tsoar.blocks import F64
-from tsoar.plots.layout import HEADING, Panels
+from tsoar.plots.layout import ABOVE, HEADING, Panels
 from tsoar.series.baseline import Baseline
 
 ORDER_COLOURS = {1: "#0072B2", 2: "#D55E00", 3: "#009E73"}
@@ -57,15 +57,9 @@ def legend(ax: Axes, **where: Any) -> None:
 def legend_above(ax: Axes) -> None:
     """A legend in one line over the right end of an image."""
     if handles := ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower right",
-            bbox_to_anchor=(1.0, 1.0),
-            ncols=len(handles),
-            fontsize=SMALL,
-            frameon=False,
-            borderaxespad=0.2,
-            columnspacing=1.2,
-        )
+        style: dict[str, Any] = {"ncols": len(handles), "fontsize": SMALL, "frameon": False, "columnspacing": 1.2}
+        made = ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, **style)
+        made.set_label(ABOVE)
 
 
 def heading(ax: Axes, text: str) -> None:
