@@ -78,7 +78,7 @@ def before_after(
     """
     taken = np.asarray(before, np.float64) - after
     low, high = robust_limits(after)
-    small = robust_limits(np.abs(taken), 0, 99)[1] < 0.5 * (high - low)
+    small = robust_limits(np.abs(taken))[1] < 0.5 * (high - low)
     figure, axes = new_figure(3, 1, height=6.2, sharex=True, sharey=True)
     top, middle, bottom = axes[:, 0]
     if small:

@@ -294,9 +294,9 @@ def png(figure: Figure) -> bytes:
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    buffer = io.BytesIO()
     size = canvas.get_width_height()
     image = Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
+    buffer = io.BytesIO()
     image.save(buffer, format="png", dpi=(DPI, DPI), compress_level=2)  # beyond 2: a third more time for a few per cent
     return buffer.getvalue()
 
