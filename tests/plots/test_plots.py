@@ -242,6 +242,26 @@ def test_figures_of_next_to_nothing():
         panels(figure)
 
 
+@pytest.mark.parametrize("cadence", [5.0, 11.0, 120.0])
+def test_periods_stand_apart_at_any_cadence(cadence):
+    time = np.arange(400) * cadence / 86400
+    flux = 1 + 1e-4 * np.random.default_rng(0).normal(size=400)
+    (axes, top) = panels(plots.white_psd(power_spectrum(time, flux, np.full(400, 1e-4))))
+    for place, text in zip(top.get_xticks(), top.get_xticklabels(), strict=True):
+        assert 1e3 / (60 * float(text.get_text())) == pytest.approx(place)
+    assert axes.get_xlim() == top.get_xlim()
+
+
+def test_limits_of_many_values_are_those_of_some():
+    image = np.random.default_rng(0).normal(10, 2, (256, 2048)).astype(np.float32)
+    image[:, ::2] += 1  # columns apart: both kinds must count
+    exact = np.percentile(image, (1, 99))
+    assert robust_limits(image) == pytest.approx(exact, abs=0.05)
+    image[100, 1000] = 1e6
+    assert robust_limits(image, 0, 100)[1] == 1e6  # the furthest value itself where it is asked for
+    assert noise_limits(image) == pytest.approx((np.percentile(image, 30) - 5, np.percentile(image, 30) + 7), abs=0.2)
+
+
 def test_limits_and_hours():
     assert robust_limits(np.array([np.nan])) == (0.0, 1.0)
     assert robust_limits(np.ones(5)) == (0.5, 1.5)

@@ -135,6 +135,17 @@ def test_every_figure_of_the_detector_stage(walked):
     assert "1/f" in figure.axes[0].get_legend().get_texts()[1].get_text()
 
 
+def test_figures_are_drawn_only_when_asked_for(walked, monkeypatch):
+    from tsoar import plots
+
+    drawn = []
+    monkeypatch.setattr(plots, "clocking", lambda readout: drawn.append(readout))
+    made = {kind: draw for _, kind, draw in looks(walked, column=700)}
+    assert not drawn
+    made["clocking"]()
+    assert drawn == [walked.exposure.readout]
+
+
 def test_stripes_of_known_size_are_measured_along_the_clock(walked):
     """The exposure has white stripes of 3 DN a column and read: power 2 * 9 * 1.08 ms below the column rate."""
     from tsoar.series.clock import clock_spectrum, difference_residuals

@@ -74,7 +74,7 @@ MANY = 100_000
 def robust_limits(values: NDArray[Any], low: float = 1.0, high: float = 99.0) -> tuple[float, float]:
     """Percentiles of what is finite, never equal; (0, 1) when nothing is. Of more than `MANY` values some, evenly chosen."""
     some = np.asarray(values).ravel()
-    if 0 < low and high < 100:
+    if low > 0 and high < 100:
         some = some[:: some.size // MANY | 1]  # odd: every column of an image, whose number is even, has its turn
     finite = some[np.isfinite(some)]
     if finite.size == 0:
