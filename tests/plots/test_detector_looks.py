@@ -1,12 +1,11 @@
 """Figures of the detector stage: what is drawn, counted and written, not the pixels."""
 
-import io
-
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import AsinhNorm
 
+from tests.plots.legible import panels
 from tsoar import flags, plots
 from tsoar.blocks import Readout
 from tsoar.plots.ramps import fitted_line, pieces
@@ -23,12 +22,6 @@ def frame():
     out = np.random.default_rng(1).normal(30, 8, (96, 300)).astype(np.float32)
     out[30:45] += 4000
     return out
-
-
-def panels(figure):
-    """Axes that are not colour bars; the figure must be drawable."""
-    figure.savefig(io.BytesIO(), format="png", dpi=40)
-    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
 
 
 def title(ax):

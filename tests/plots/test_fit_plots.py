@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from tests.plots.legible import panels
 from tsoar import plots
 
 N = 50
@@ -38,11 +39,11 @@ def product():
 
 def test_white_light_and_residuals(product):
     figure = plots.fit_white_light(product, 100.0)
-    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    titles = [ax.get_title(loc="left") for ax in panels(figure)]
     assert "order 1" in titles[0]
     assert any("claimed 100 ppm" in t for t in titles)
     figure = plots.fit_residuals(product, 100.0)
-    shown = [im for ax in figure.axes for im in ax.images]
+    shown = [im for ax in panels(figure) for im in ax.images]
     assert [im.get_array().shape for im in shown] == [(N, 250), (N, 150)]  # sums of two columns keep a scatter of 1
     assert np.std(shown[0].get_array()) == pytest.approx(1, abs=0.05)
 
@@ -53,7 +54,7 @@ def test_spectrum(n):
     table = Table({"wavelength": np.linspace(0.9, 2.8, n), "half_width": np.full(n, 0.01), "order": np.ones(n, int)})
     table["depth"], table["depth_err"] = 0.02 + 1e-4 * rng.normal(size=n), np.full(n, 1e-4)
     table["depth"][3], table["depth_err"][3] = 0.5, 0.5
-    ax = plots.fit_spectrum(table).axes[0]
+    ax = panels(plots.fit_spectrum(table))[0]
     low, high = ax.get_ylim()
     assert 19000 < low < 20000 < high < 21500  # a bin that is not known does not set the scale
     assert ax.get_ylabel() == "depth [ppm]"
@@ -65,6 +66,6 @@ def test_corner_leaves_out_what_is_held():
     rng = np.random.default_rng(0)
     samples = values + rng.normal(size=(200, 3)) * np.sqrt(np.diag(covariance))
     figure = plots.fit_corner(names, values, covariance, (names, samples))
-    labels = {ax.get_xlabel() for ax in figure.axes if ax.get_visible()}
+    labels = {ax.get_xlabel() for ax in panels(figure) if ax.get_visible()}
     assert labels >= {"$t_0$ [s]", "depth [ppm], 1"}
     assert len(figure.axes) == 4

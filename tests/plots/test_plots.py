@@ -1,7 +1,6 @@
 """Figures: what is drawn and written on the axes, not the pixels."""
 
 import inspect
-import io
 import subprocess
 import sys
 
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.colors import AsinhNorm
-from matplotlib.figure import Figure
 
+from tests.plots.legible import panels
 from tests.synthetic import CADENCE, START, make_spectra
 from tsoar import flags, plots
 from tsoar.plots.style import centred_limits, hours, noise_limits, robust_limits
@@ -64,12 +63,6 @@ def image():
     out[30:50] += 400
     out[5, 7] = np.nan
     return out
-
-
-def panels(figure: Figure):
-    """Axes that are not colour bars; the figure must be drawable."""
-    figure.savefig(io.BytesIO(), format="png", dpi=40)
-    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
 
 
 def images_are_upright(figure):
@@ -247,6 +240,26 @@ def test_figures_of_next_to_nothing():
         plots.white_light(white_light(make_spectra(n=3, columns={3: (0, 9)}))),
     ):
         panels(figure)
+
+
+@pytest.mark.parametrize("cadence", [5.0, 11.0, 120.0])
+def test_periods_stand_apart_at_any_cadence(cadence):
+    time = np.arange(400) * cadence / 86400
+    flux = 1 + 1e-4 * np.random.default_rng(0).normal(size=400)
+    (axes, top) = panels(plots.white_psd(power_spectrum(time, flux, np.full(400, 1e-4))))
+    for place, text in zip(top.get_xticks(), top.get_xticklabels(), strict=True):
+        assert 1e3 / (60 * float(text.get_text())) == pytest.approx(place)
+    assert axes.get_xlim() == top.get_xlim()
+
+
+def test_limits_of_many_values_are_those_of_some():
+    image = np.random.default_rng(0).normal(10, 2, (256, 2048)).astype(np.float32)
+    image[:, ::2] += 1  # columns apart: both kinds must count
+    exact = np.percentile(image, (1, 99))
+    assert robust_limits(image) == pytest.approx(exact, abs=0.05)
+    image[100, 1000] = 1e6
+    assert robust_limits(image, 0, 100)[1] == 1e6  # the furthest value itself where it is asked for
+    assert noise_limits(image) == pytest.approx((np.percentile(image, 30) - 5, np.percentile(image, 30) + 7), abs=0.2)
 
 
 def test_limits_and_hours():

@@ -1,10 +1,9 @@
 """Figures of how traces, spectra and light curves came about: what is drawn and written on the axes."""
 
-import io
-
 import numpy as np
 import pytest
 
+from tests.plots.legible import panels
 from tests.synthetic import make_spectra
 from tsoar import plots
 from tsoar.plots.curves import deepest_line
@@ -36,11 +35,6 @@ def rows():
     valid = np.isfinite(measured)
     valid[1, :100] = False
     return smooth, measured, valid
-
-
-def panels(figure):
-    figure.savefig(io.BytesIO(), format="png", dpi=40)
-    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
 
 
 def words(ax):

@@ -125,13 +125,25 @@ def test_every_figure_of_the_detector_stage(walked):
     names = [name for name, _, _ in made]
     assert len(set(names)) == len(names)
     assert "superbias_profile_700" in names
-    for _, kind, figure in made:
+    for _, kind, draw in made:
         assert kind in CAPTIONS
+        figure = draw()
         axes = [ax for ax in figure.axes if ax.axison and ax.get_visible()]
         assert any(ax.get_xlabel() for ax in axes)
-    figure = next(f for name, _, f in made if name == "one_over_f_psd")
+    figure = next(draw for name, _, draw in made if name == "one_over_f_psd")()
     figure.savefig(io.BytesIO(), format="png", dpi=40)
     assert "1/f" in figure.axes[0].get_legend().get_texts()[1].get_text()
+
+
+def test_figures_are_drawn_only_when_asked_for(walked, monkeypatch):
+    from tsoar import plots
+
+    drawn = []
+    monkeypatch.setattr(plots, "clocking", lambda readout: drawn.append(readout))
+    made = {kind: draw for _, kind, draw in looks(walked, column=700)}
+    assert not drawn
+    made["clocking"]()
+    assert drawn == [walked.exposure.readout]
 
 
 def test_stripes_of_known_size_are_measured_along_the_clock(walked):
@@ -186,7 +198,7 @@ def test_words_for_every_flag():
 def test_flags_are_mapped_by_name(walked):
     (one,) = dq_looks(walked, "JUMP_DET,SATURATED")
     assert one[0] == "flags_of_groups"
-    assert [ax.get_title("left").split(":")[0] for ax in one[2].axes if ax.get_title("left")] == ["SATURATED", "JUMP_DET"]
+    assert [ax.get_title("left").split(":")[0] for ax in one[2]().axes if ax.get_title("left")] == ["SATURATED", "JUMP_DET"]
     assert [name for name, _, _ in dq_looks(walked, "HOT")] == ["flags_of_pixels"]
     assert [name for name, _, _ in dq_looks(walked, "HOT JUMP_DET")] == ["flags_of_groups", "flags_of_pixels"]
 

@@ -14,9 +14,10 @@ from tsoar.cli.reduction import open_all, settings_of
 from tsoar.errors import ConfigError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from tsoar.io.exposure import Exposure
     from tsoar.io.references import References
-    from tsoar.reduce.tour import Look
 
 
 @cli.command()
@@ -147,10 +148,10 @@ def tour(
         told, figure = pixel_look(walked, row, place)
         for line in told:
             click.echo(plain(line))
-        kept.save((f"pixel_{row}_{place}", "ramp", figure))
+        kept.save(f"pixel_{row}_{place}", "ramp", figure)
     if dq is not None:
-        for look in dq_looks(walked, named):
-            kept.save(look)
+        for name, kind, draw in dq_looks(walked, named):
+            kept.save(name, kind, draw())
     if swept is not None:
         table = jump_sweep(walked, swept)
         least, most = cosmic_rays(walked)
@@ -161,13 +162,13 @@ def tour(
         ]
         print_table(header, rows, right=True)
         click.echo(f"cosmic rays are expected in {least:.0f} to {most:.0f} reads of this integration")
-        kept.save(("jump_sweep", "jump_sweep", sweep_look(walked, table)))
+        kept.save("jump_sweep", "jump_sweep", sweep_look(walked, table))
     if not only:
         if not quiet:
             for step, text in lines(walked):
                 click.echo(f"{step:14}{plain(text)}")
-        for look in looks(walked, column):
-            kept.save(look)
+        for name, kind, draw in looks(walked, column):
+            kept.save(name, kind, draw())
     kept.close()
     if not quiet:
         click.echo(f"figures: {plain(folder)} ({len(kept.names)}, with captions.txt)")
@@ -186,13 +187,12 @@ class Gallery:
         self.names: list[str] = []
         self.captions: list[str] = []
 
-    def save(self, look: Look) -> None:
+    def save(self, name: str, kind: str, figure: Figure) -> None:
         """One more figure as PNG."""
         from tsoar.io.datasets import atomic
         from tsoar.plots import CAPTIONS
         from tsoar.report.page import png
 
-        name, kind, figure = look
         file = f"{len(self.names) + 1:02d}_{name}.png"
         with atomic(self.folder / file) as part:
             part.write_bytes(png(figure))

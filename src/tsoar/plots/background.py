@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tsoar.plots.style import (
     GREY,
     ORDER_COLOURS,
-    SMALL,
+    colour_bar,
     detector_axes,
     heading,
     legend,
@@ -38,9 +38,7 @@ def one_over_f_masks(images: Mapping[str, NDArray[np.floating]], *, integration:
         heading(ax, name + ("" if integration is None else f", integration {integration}"))
         detector_axes(ax, bottom=ax is axes[-1, 0])
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=35)
-        bar.set_label("difference $-$ its median [DN]", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, axes.flat, "difference $-$ its median [DN]")
     return figure
 
 

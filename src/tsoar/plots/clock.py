@@ -117,7 +117,6 @@ def clock_psd(spectrum: xr.Dataset, after: xr.Dataset | None = None) -> Figure:
     upper.set_xlabel("period [pixel times of 10 µs]", fontsize=SMALL)
     upper.tick_params(labelsize=SMALL)
     plain(ax)
-    ax.set_title(ax.get_title("left"), loc="left", fontsize=10, pad=34)
     legend(ax, loc="upper right")
     return figure
 

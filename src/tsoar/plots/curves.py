@@ -9,12 +9,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from tsoar.plots.layout import INSIDE
 from tsoar.plots.style import (
     ALARM,
     DARK,
     GREY,
     ORDER_COLOURS,
     SMALL,
+    colour_bar,
     heading,
     hours,
     legend,
@@ -69,9 +71,7 @@ def light_curves(
         shade_event(ax, curves["time"].values, baseline)
         legend(ax, loc="lower left")
         scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(float(w.min()), float(w.max())), colours)
-        bar = figure.colorbar(scale, ax=ax, pad=0.01, aspect=35)
-        bar.set_label("wavelength [µm]", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(scale, ax, "wavelength [µm]", extend="neither")
     axes[0, 0].set_ylabel("flux over its level outside the event")
     return figure
 
@@ -115,7 +115,7 @@ def spectra_closeup(data: xr.Dataset, baseline: Baseline, *, order: int = 1, wid
     middle = deepest_line(wavelength, out)
     near = np.abs(np.arange(out.size) - middle) <= width // 2
     near &= lit
-    inset = ax.inset_axes((0.36, 0.56, 0.62, 0.42))
+    inset = ax.inset_axes((0.36, 0.56, 0.62, 0.42), label=INSIDE)
     inset.set_facecolor("white")
     for which, colour in ((outside, ORDER_COLOURS[1]), (inside, ORDER_COLOURS[2])):
         lines = [np.column_stack([wavelength[near], f[near]]) for f in flux[which][:100]]

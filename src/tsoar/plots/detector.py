@@ -12,6 +12,7 @@ from tsoar.plots.style import (
     SMALL,
     bright_norm,
     centred_limits,
+    colour_bar,
     detector_axes,
     heading,
     new_figure,
@@ -69,9 +70,7 @@ def group_differences(
     for ax in axes[-1]:
         ax.set_xlabel("column [px]")
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=40)
-        bar.set_label("difference [DN]", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, axes.flat, "difference [DN]")
     return figure
 
 

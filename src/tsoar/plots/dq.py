@@ -17,6 +17,7 @@ from tsoar.plots.style import (
     GREY,
     SMALL,
     bright_norm,
+    colour_bar,
     detector_axes,
     heading,
     legend,
@@ -76,6 +77,7 @@ def special_pixels(pixeldq: NDArray[np.unsignedinteger]) -> Figure:
     bars.invert_yaxis()
     if amounts:
         bars.set_xscale("log")
+        bars.minorticks_off()
         bars.set_xlim(0.5, 4 * max(amounts))
     bars.set_xlabel("pixels that carry the flag (a pixel with two counts twice)")
     plain(bars)
@@ -110,9 +112,7 @@ def dq_map(
             size = 12 if y.size < 300 else 4 if y.size < 10000 else 1
             style: dict[str, Any] = {"marker": "s", "linewidths": 0, "rasterized": True}
             dots = ax.scatter(x, y, c=times[y, x], s=size, cmap="plasma", vmin=0.5, vmax=len(cube) + 0.5, **style)
-            bar = figure.colorbar(dots, ax=ax, pad=0.01, ticks=_whole(len(cube)))
-            bar.set_label("groups", fontsize=SMALL)
-            bar.ax.tick_params(labelsize=SMALL)
+            colour_bar(dots, ax, "groups", extend="neither", ticks=_whole(len(cube)))
         else:
             mark_pixels(ax, times > 0, ALARM)
         total = int(times.sum())
@@ -157,9 +157,7 @@ def jump_map(
         detector_axes(ax, bottom=threshold == max(groupdq))
     if dots is not None:
         n = int(next(iter(groupdq.values())).shape[0])
-        bar = figure.colorbar(dots, ax=axes, pad=0.01, aspect=40, ticks=_whole(n - 1))
-        bar.set_label("group of the first hit", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(dots, axes.flat, "group of the first hit", extend="neither", ticks=_whole(n - 1))
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tsoar.blocks import F64
-from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, heading, legend, new_figure, plain, show_image
+from tsoar.plots.style import DARK, GREY, ORDER_COLOURS, SMALL, colour_bar, heading, legend, new_figure, plain, show_image
 from tsoar.units import PPM
 
 ACROSS = 256
@@ -129,7 +129,7 @@ def fit_residuals(product: xr.Dataset, t0: float) -> Figure:
         centre = np.array([wavelength[p].mean() for p in pieces])
         extent = (-0.5, centre.size - 0.5, float(x[0]) - 0.5 * step, float(x[-1]) + 0.5 * step)
         shown = show_image(ax, image, limits=(-3.5, 3.5), cmap="RdBu_r", extent=extent)
-        marks = np.linspace(0, centre.size - 1, 6).round().astype(int)
+        marks = np.unique(np.linspace(0, centre.size - 1, 6).round().astype(int))
         ax.set_xticks(marks, [f"{centre[m]:.2f}" for m in marks])
         heading(
             ax,
@@ -139,9 +139,7 @@ def fit_residuals(product: xr.Dataset, t0: float) -> Figure:
         ax.set_xlabel("wavelength [µm]")
     axes[0, 0].set_ylabel("time from mid-event [h]")
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=35)
-        bar.set_label("residual over its error", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, axes.flat, "residual over its error")
     return figure
 
 

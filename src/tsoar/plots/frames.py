@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tsoar.plots.style import (
     DARK,
     SMALL,
-    _ticks,
     bright_norm,
     centred_limits,
+    colour_bar,
     detector_axes,
     heading,
     legend,
@@ -78,7 +78,7 @@ def before_after(
     """
     taken = np.asarray(before, np.float64) - after
     low, high = robust_limits(after)
-    small = robust_limits(np.abs(taken), 0, 99)[1] < 0.5 * (high - low)
+    small = robust_limits(np.abs(taken))[1] < 0.5 * (high - low)
     figure, axes = new_figure(3, 1, height=6.2, sharex=True, sharey=True)
     top, middle, bottom = axes[:, 0]
     if small:
@@ -170,11 +170,7 @@ def groups(data: NDArray[np.floating], *, integration: int | None = None, unit: 
             ax.tick_params(labelbottom=True)
     heading(axes[0, 0], "all groups" if integration is None else f"groups of integration {integration}")
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=40)
-        bar.set_label(f"signal [{unit}], arcsinh scale", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
-        bar.set_ticks(ticks := _ticks(norm), labels=[f"{t:g}" for t in ticks])
-        bar.minorticks_off()
+        colour_bar(shown, axes.flat, f"signal [{unit}], arcsinh scale")
     return figure
 
 

@@ -133,8 +133,8 @@ def ramp(
     corner = axes[1, 1]
     corner.axis("off")
     corner.legend(*steps.get_legend_handles_labels(), loc="upper left", ncols=2, fontsize=SMALL, frameon=False)
-    text = "\n".join(textwrap.fill(line, 62, subsequent_indent="   ") for line in (words or "no flags").split("\n"))
-    corner.text(0.0, 0.45, text, fontsize=SMALL, va="top", transform=corner.transAxes)
+    text = "\n".join(textwrap.fill(line, 54, subsequent_indent="   ") for line in (words or "no flags").split("\n"))
+    corner.text(0.0, 0.38, text, fontsize=SMALL, va="top", transform=corner.transAxes)
     return figure
 
 

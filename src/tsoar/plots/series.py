@@ -87,8 +87,12 @@ def white_psd(spectrum: xr.Dataset) -> Figure:
     ax.set_xlim(0, float(frequency[-1]))
     top = ax.twiny()
     top.set_xlim(ax.get_xlim())
-    minutes = [m for m in (60, 20, 10, 5, 3, 2, 1.5, 1) if 1e3 / (60 * m) < frequency[-1]]
-    top.set_xticks([1e3 / (60 * m) for m in minutes], [f"{m:g}" for m in minutes])
+    marks: dict[float, float] = {}
+    for minutes in (60, 20, 10, 5, 3, 2, 1.5, 1):
+        place = 1e3 / (60 * minutes)
+        if max(marks, default=-1.0) + 0.04 * frequency[-1] < place < frequency[-1]:  # apart from the one before
+            marks[place] = minutes
+    top.set_xticks(list(marks), [f"{m:g}" for m in marks.values()])
     top.tick_params(labelsize=SMALL)
     top.set_xlabel("period [min]")
     legend(ax, loc="lower right")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tsoar.plots.style import (
     GREY,
     ORDER_COLOURS,
-    SMALL,
     centred_limits,
+    colour_bar,
     heading,
     hours,
     legend,
@@ -58,10 +58,10 @@ def spectra(data: xr.Dataset) -> Figure:
         errors.append(relative[np.isfinite(relative)])
     if any(h.size for h in heights):
         low, high = robust_limits(np.concatenate(heights), 2, 100)
-        top.set_yscale("log")
+        top.set_yscale("log", subs=(2, 5))
         top.set_ylim(0.4 * max(low, 1e-4 * high), 2 * high)
         low, high = robust_limits(np.concatenate(errors), 0, 98)
-        below.set_yscale("log")
+        below.set_yscale("log", subs=(2, 5))  # numbers at each of the lesser ticks would not fit
         below.set_ylim(0.7 * low, 1.5 * high)
         legend(top, loc="lower right")
     heading(top, f"{chosen.size} of {n} integrations")
@@ -107,9 +107,7 @@ def light_curve_image(curves: xr.Dataset, baseline: Baseline | None = None, *, o
         ax.set_xlabel("wavelength [µm]")
     axes[0, 0].set_ylabel(label)
     if shown is not None:
-        bar = figure.colorbar(shown, ax=axes, pad=0.01, extend="both", aspect=35)
-        bar.set_label("flux $-$ 1 [ppm]", fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, axes.flat, "flux $-$ 1 [ppm]")
     return figure
 
 

@@ -17,6 +17,7 @@ from tsoar.plots.style import (
     ORDER_COLOURS,
     SMALL,
     centred_limits,
+    colour_bar,
     heading,
     hours,
     legend,
@@ -111,9 +112,7 @@ def study_part(
         numbers = [float(v) for v in values if v is not None]
         norm = matplotlib.colors.Normalize(min(numbers), max(numbers))
         scale = matplotlib.cm.ScalarMappable(norm, SCALE)
-        bar = figure.colorbar(scale, ax=list(axes[1:, 0]), pad=0.01, aspect=40)
-        bar.set_label(unit, fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(scale, axes[1:, 0], unit, extend="neither")
     return figure
 
 

@@ -6,17 +6,20 @@ with any colour vision.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from tsoar.blocks import F64
+from tsoar.plots.layout import ABOVE, HEADING, Panels
 from tsoar.series.baseline import Baseline
 
 ORDER_COLOURS = {1: "#0072B2", 2: "#D55E00", 3: "#009E73"}
@@ -31,7 +34,7 @@ def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 4.0, **subplots: Any
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure and its axes (rows, columns), laid out so that nothing overlaps."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=Panels(), facecolor="white")
     axes = figure.subplots(rows, columns, squeeze=False, **subplots)
     for ax in axes.flat:
         ax.tick_params(labelsize=SMALL)
@@ -54,25 +57,26 @@ def legend(ax: Axes, **where: Any) -> None:
 def legend_above(ax: Axes) -> None:
     """A legend in one line over the right end of an image."""
     if handles := ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower right",
-            bbox_to_anchor=(1.0, 1.0),
-            ncols=len(handles),
-            fontsize=SMALL,
-            frameon=False,
-            borderaxespad=0.2,
-            columnspacing=1.2,
-        )
+        style: dict[str, Any] = {"ncols": len(handles), "fontsize": SMALL, "frameon": False, "columnspacing": 1.2}
+        made = ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, **style)
+        made.set_label(ABOVE)
 
 
 def heading(ax: Axes, text: str) -> None:
     """What this panel shows, at its left."""
-    ax.set_title(text, loc="left", fontsize=10)
+    ax.set_title(text, loc="left", fontsize=HEADING, y=1.0)  # at a fixed height: matplotlib does not search for one
+
+
+MANY = 100_000
+"""values that are enough for a percentile: its error is then far below what can be seen"""
 
 
 def robust_limits(values: NDArray[Any], low: float = 1.0, high: float = 99.0) -> tuple[float, float]:
-    """Percentiles of what is finite, never equal; (0, 1) when nothing is."""
-    finite = np.asarray(values)[np.isfinite(values)]
+    """Percentiles of what is finite, never equal; (0, 1) when nothing is. Of more than `MANY` values some, evenly chosen."""
+    some = np.asarray(values).ravel()
+    if low > 0 and high < 100:
+        some = some[:: some.size // MANY | 1]  # odd: every column of an image, whose number is even, has its turn
+    finite = some[np.isfinite(some)]
     if finite.size == 0:
         return 0.0, 1.0
     a, b = (float(v) for v in np.percentile(finite, (low, high)))
@@ -81,7 +85,7 @@ def robust_limits(values: NDArray[Any], low: float = 1.0, high: float = 99.0) ->
 
 def centred_limits(values: NDArray[Any], high: float = 99.0, room: float = 1.0) -> tuple[float, float]:
     """Limits symmetric about zero: a percentile of what lies off it, times ``room``."""
-    top = room * robust_limits(np.abs(values), 0.0, high)[1]
+    top = room * robust_limits(np.abs(values), 1.0, high)[1]
     return -top, top
 
 
@@ -90,21 +94,30 @@ def noise_limits(image: NDArray[Any], below: float = 2.5, above: float = 3.5) ->
 
     image (..., y, x); the noise is that between neighbouring rows, which neither sky nor stripes along columns enter.
     """
-    finite = np.asarray(image)[np.isfinite(image)]
+    image = np.asarray(image)
+    rows = image.size // MANY | 1
+    upper, lower = image[..., 1::rows, :], image[..., :-1:rows, :]
+    finite = lower[np.isfinite(lower)]
     if finite.size == 0:
         return 0.0, 1.0
     middle = float(np.percentile(finite, 30))
-    upper, lower = np.asarray(image)[..., 1:, :], np.asarray(image)[..., :-1, :]
     steps = np.abs(upper - lower)[upper + lower <= 2 * middle]  # sum and difference of pure noise are independent
     sigma = max(1.05 * float(np.median(steps)) if steps.size else 0.0, 1e-12)  # 1.4826 / sqrt(2)
     return middle - below * sigma, middle + above * sigma
+
+
+class Arcsinh(AsinhNorm):
+    """A scale with given limits: matplotlib would transform the whole image to look for limits that it has."""
+
+    def autoscale_None(self, A: Any) -> None:
+        """Nothing to do."""
 
 
 def bright_norm(image: NDArray[Any]) -> AsinhNorm:
     """Arcsinh scale that shows sky and star together."""
     low, high = robust_limits(image, 0.5, 99.7)
     sky = robust_limits(image, 5.0, 40.0)
-    return AsinhNorm(linear_width=max(sky[1] - sky[0], 2e-3 * (high - low)), vmin=low, vmax=high)
+    return Arcsinh(linear_width=max(sky[1] - sky[0], 2e-3 * (high - low)), vmin=low, vmax=high)
 
 
 def _ticks(norm: AsinhNorm) -> list[float]:
@@ -113,10 +126,11 @@ def _ticks(norm: AsinhNorm) -> list[float]:
     powers = 10.0 ** np.arange(-3, np.log10(max(top, 1e-2)) + 1)
     marks = np.sort(np.concatenate([-powers, -3 * powers, [0.0], powers, 3 * powers]))
     marks = marks[(marks >= (norm.vmin or 0.0)) & (marks <= (norm.vmax or 0.0))]
+    places = dict(zip(marks.tolist(), norm(marks).tolist(), strict=True))
     kept: list[float] = []
-    for mark in sorted(marks, key=lambda m: (m != 0, not np.isclose(np.log10(abs(m) or 1) % 1, 0), -abs(m))):
-        if all(abs(float(norm(mark)) - float(norm(other))) > 0.09 for other in kept):
-            kept.append(float(mark))
+    for mark in sorted(places, key=lambda m: (m != 0, not np.isclose(np.log10(abs(m) or 1) % 1, 0), -abs(m))):
+        if all(abs(places[mark] - places[other]) > 0.09 for other in kept):
+            kept.append(mark)
     return sorted(kept)
 
 
@@ -133,15 +147,31 @@ def show_image(
     """An image with row 0 at the bottom and NaN in grey; ``label`` gives it a colour bar."""
     norm = norm or Normalize(*(limits or robust_limits(image)))
     colours = matplotlib.colormaps[cmap].with_extremes(bad="0.7")
-    shown = ax.imshow(np.ma.masked_invalid(image), origin="lower", aspect="auto", norm=norm, cmap=colours, extent=extent)
+    shown = ax.imshow(image, origin="lower", aspect="auto", norm=norm, cmap=colours, extent=extent)
+    if extent is None:  # rows and columns of a detector: few numbers, each is five objects to make and draw
+        ax.locator_params(axis="x", nbins=6)
+        ax.locator_params(axis="y", nbins=4)
     if label:
-        bar = ax.figure.colorbar(shown, ax=ax, pad=0.01, extend="both")
-        if isinstance(norm, AsinhNorm):
-            bar.set_ticks(ticks := _ticks(norm), labels=[f"{t:g}" for t in ticks])
-            bar.minorticks_off()
-        bar.set_label(label, fontsize=SMALL)
-        bar.ax.tick_params(labelsize=SMALL)
+        colour_bar(shown, ax, label)
     return shown
+
+
+def colour_bar(
+    shown: ScalarMappable, panels: Axes | Iterable[Axes], label: str, *, extend: str = "both", ticks: list[int] | None = None
+) -> None:
+    """The scale of ``shown`` at the right of one or several panels."""
+    beside = [panels] if isinstance(panels, Axes) else list(panels)
+    figure = beside[0].figure
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, Panels)
+    place = figure.add_axes((0.0, 0.0, 0.1, 1.0), label="<colorbar>")
+    bar = figure.colorbar(shown, cax=place, extend=extend, ticks=ticks)
+    if isinstance(shown.norm, AsinhNorm):
+        bar.set_ticks(marks := _ticks(shown.norm), labels=[f"{t:g}" for t in marks])
+        bar.minorticks_off()
+    bar.set_label(label, fontsize=SMALL)
+    place.tick_params(labelsize=SMALL)
+    engine.bars.append((place, beside))
 
 
 def detector_axes(ax: Axes, *, bottom: bool = True) -> None:

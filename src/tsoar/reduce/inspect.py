@@ -153,7 +153,7 @@ def walk(
     from tsoar.reduce.walk import walk_steps
 
     walked = walk_steps(exposure, references, integration, config=config, run=run)
-    return [(name, figure) for name, _, figure in looks(walked, column)]
+    return [(name, draw()) for name, _, draw in looks(walked, column)]
 
 
 def pixel(

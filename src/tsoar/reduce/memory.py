@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -46,3 +47,21 @@ def large_blocks_kept() -> Generator[None]:
         yield
     finally:
         return_large_blocks()
+
+
+@contextmanager
+def what_is_there_stays() -> Generator[None]:
+    """Inside, the search for lost reference cycles looks at new objects only.
+
+    For the figures, each thousands of objects in cycles: the search went through all loaded modules again for every one
+    of them, an eighth of their time, and left more figures lying about in the meantime.
+    """
+    if gc.get_freeze_count():  # somebody else's choice
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -86,13 +86,13 @@ def detector_figures(
     early = list(stages.values())[-1]
     walked = late_steps(Walk(exposure, references, plan, integration, stages), recipe)
     ramps = 0
-    for name, caption, figure in looks(walked):
+    for name, caption, draw in looks(walked):
         ramps += caption == "ramp"
         if caption == "ramp" and ramps <= PIXELS:
-            yield Drawn("jumps" if ramps > 1 else "slopes", name, caption, figure)
+            yield Drawn("jumps" if ramps > 1 else "slopes", name, caption, draw())
         stop = next((s for pattern, s in STOP_OF.items() if fnmatch(name, pattern)), "")
         if stop:
-            yield Drawn(stop, name, caption, figure)
+            yield Drawn(stop, name, caption, draw())
     ways = one_over_f_ways(recipe, early, walked.stages.get("one_over_f"))
     masks = plots.one_over_f_masks(ways, integration=integration)
     yield Drawn("one_over_f", "one_over_f_masks", "one_over_f_masks", masks)

@@ -16,6 +16,7 @@ from tsoar.io.references import References
 from tsoar.reduce import finish
 from tsoar.reduce.chain import Recipe
 from tsoar.reduce.looks import Looks, look
+from tsoar.reduce.memory import what_is_there_stays
 from tsoar.reduce.pictures import figures, live_views
 from tsoar.reduce.plan import Plan
 from tsoar.reduce.stream import RateSums
@@ -77,6 +78,7 @@ def slopes_references(exposure: Exposure) -> tuple[Reference, Reference]:
     )
 
 
+@what_is_there_stays()
 def write_all(
     exposure: Exposure,
     references: References | None,

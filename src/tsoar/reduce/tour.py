@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,12 +25,12 @@ COLUMN = 1500
 FIELD, TUTORIAL = 4.0, 10.0
 """jump thresholds of the field and of the tutorial [sigma]"""
 
-Look = tuple[str, str, Figure]
-"""name of the figure (step and what it shows), of the plot function (key of `tsoar.plots.CAPTIONS`), figure"""
+Look = tuple[str, str, Callable[[], Figure]]
+"""name of the figure (step and what it shows), of the plot function (key of `tsoar.plots.CAPTIONS`), what draws it"""
 
 
 def looks(walked: Walk, column: int | None = None) -> Iterator[Look]:
-    """Every figure of the detector stage for one integration, made one at a time.
+    """Every figure of the detector stage for one integration, each drawn when its last item is called.
 
     Pixels whose ramps are shown are drawn at random with the settings' ``seed``.
     """
@@ -38,7 +39,7 @@ def looks(walked: Walk, column: int | None = None) -> Iterator[Look]:
         yield from slope_looks(walked)
         return
     column = min(COLUMN, readout.shape[1] - 1) if column is None else column
-    yield "clocking", "clocking", plots.clocking(readout)
+    yield "clocking", "clocking", partial(plots.clocking, readout)
     before: Ramps | None = None
     for step, after in walked.stages.items():
         if before is not None:
@@ -47,7 +48,7 @@ def looks(walked: Walk, column: int | None = None) -> Iterator[Look]:
     if walked.slopes is not None:
         yield from slope_looks(walked)
         for row, place in chosen_pixels(walked):
-            yield f"ramp_fit_pixel_{row}_{place}", "ramp", pixel_look(walked, row, place)[1]
+            yield f"ramp_fit_pixel_{row}_{place}", "ramp", partial(pixel_figure, walked, row, place)
 
 
 def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int) -> Iterator[Look]:
@@ -55,33 +56,34 @@ def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int
     references, n = walked.references, after.data.shape[1]
     old, new, last = before.data[0], after.data[0], n - 1
     if step == "dq_init":
-        yield f"{step}_special_pixels", "special_pixels", plots.special_pixels(after.pixeldq)
+        yield f"{step}_special_pixels", "special_pixels", partial(plots.special_pixels, after.pixeldq)
     elif step == "saturation":
         assert references is not None
         limit, _ = limits(references.cut("saturation", after.readout), after.readout, walked.plan.config.saturation)
-        yield f"{step}_reference", "saturation_reference", plots.saturation_reference(limit, new[-1])
+        yield f"{step}_reference", "saturation_reference", partial(plots.saturation_reference, limit, new[-1])
         frames = walked.stages.get("superbias", after).data[0]  # the star is seen better without the bias
-        yield f"{step}_first_last", "saturated", plots.saturated(after.groupdq[0], frames)
+        yield f"{step}_first_last", "saturated", partial(plots.saturated, after.groupdq[0], frames)
     elif step in ("superbias", "refpix", "linearity", "dark_current"):
         if step == "refpix":  # its levels go up and down: the group in which they matter most
             last = int(np.abs(np.nanmedian(old - new, axis=(1, 2))).argmax())
-        yield f"{step}_before_after", "before_after", plots.before_after(old[last], new[last], step=step, group=last)
+        draw = partial(plots.before_after, old[last], new[last], step=step, group=last)
+        yield f"{step}_before_after", "before_after", draw
     if step in ("superbias", "refpix"):
-        figure = plots.column_profile(old[last], new[last], column, step=step, group=last)
-        yield f"{step}_profile_{column}", "column_profile", figure
+        draw = partial(plots.column_profile, old[last], new[last], column, step=step, group=last)
+        yield f"{step}_profile_{column}", "column_profile", draw
     elif step == "linearity":
         stripes = column_offsets(walked)
-        figure = plots.linearity_check(old - stripes, new - stripes, after.groupdq[0], after.pixeldq)
-        yield f"{step}_check", "linearity_check", figure
+        draw = partial(plots.linearity_check, old - stripes, new - stripes, after.groupdq[0], after.pixeldq)
+        yield f"{step}_check", "linearity_check", draw
     elif step == "one_over_f":
-        yield f"{step}_differences", "group_differences", differences(walked, old, new)
+        yield f"{step}_differences", "group_differences", partial(differences, walked, old, new)
         if n > 2:
-            yield f"{step}_psd", "clock_psd", psd_look(walked, before, after)
+            yield f"{step}_psd", "clock_psd", partial(psd_look, walked, before, after)
     elif step == "jump":
-        yield f"{step}_by_threshold", "jump_map", jump_look(walked)
+        yield f"{step}_by_threshold", "jump_map", partial(jump_look, walked)
     steps = [s for s in walked.stages if s in CALIBRATION]
     if steps and step == steps[-1]:
-        yield f"{step}_groups", "groups", plots.groups(new, integration=walked.integration)
+        yield f"{step}_groups", "groups", partial(plots.groups, new, integration=walked.integration)
 
 
 def column_offsets(walked: Walk) -> NDArray[np.float32] | np.float32:
@@ -111,13 +113,17 @@ def psd_look(walked: Walk, before: Ramps, after: Ramps) -> Figure:
 def slope_looks(walked: Walk) -> Iterator[Look]:
     """Slope image, wavelengths, and flags by name."""
     assert walked.slopes is not None
-    readout, slope = walked.exposure.readout, walked.slopes.slope[0]
+    slope = walked.slopes.slope[0]
     corrected = walked.striped if "one_over_f" in walked.plan.steps else None
     title = f"slope image of integration {walked.integration}"
-    yield "ramp_fit_slope_image", "slope_image", plots.slope_image(slope, corrected, title=title)
-    traces = walked.traces
-    yield "wavelengths", "wavelength_map", plots.wavelength_map(wavelength_map(readout, traces), traces)
+    yield "ramp_fit_slope_image", "slope_image", partial(plots.slope_image, slope, corrected, title=title)
+    yield "wavelengths", "wavelength_map", partial(wavelength_look, walked)
     yield from dq_looks(walked, "")
+
+
+def wavelength_look(walked: Walk) -> Figure:
+    """Wavelengths of the orders on the detector, with the traces of the walk."""
+    return plots.wavelength_map(wavelength_map(walked.exposure.readout, walked.traces), walked.traces)
 
 
 def jumps_with(walked: Walk, threshold: float, neighbours: float | None = None) -> NDArray[np.uint8]:
@@ -145,16 +151,16 @@ def dq_looks(walked: Walk, names: str) -> Iterator[Look]:
     """Maps by flag name (F36): of the groups' flags and of the pixels', whichever can carry the names asked for."""
     if not walked.stages:
         assert walked.slopes is not None
-        yield "flags", "dq_map", plots.dq_map(walked.slopes.dq[0], names)
+        yield "flags", "dq_map", partial(plots.dq_map, walked.slopes.dq[0], names)
         return
     ramps = walked.last
     bits = flags.value(names)
     group = flags.names(bits & sum(flags.GROUP.values()))
     pixel = flags.names(bits & ~sum(flags.GROUP.values()))
     if group or not bits:
-        yield "flags_of_groups", "dq_map", plots.dq_map(ramps.groupdq[0], group, ramps.data[0, -1])
+        yield "flags_of_groups", "dq_map", partial(plots.dq_map, ramps.groupdq[0], group, ramps.data[0, -1])
     if pixel or not bits:
-        yield "flags_of_pixels", "dq_map", plots.dq_map(ramps.pixeldq, pixel)
+        yield "flags_of_pixels", "dq_map", partial(plots.dq_map, ramps.pixeldq, pixel)
 
 
 # -- single pixels -----------------------------------------------------------------------------------------------------
@@ -226,3 +232,8 @@ def pixel_look(walked: Walk, row: int, column: int) -> tuple[list[str], Figure]:
         threshold=walked.plan.config.jump.threshold,
     )
     return told, figure
+
+
+def pixel_figure(walked: Walk, row: int, column: int) -> Figure:
+    """The figure of `pixel_look` alone."""
+    return pixel_look(walked, row, column)[1]

@@ -112,9 +112,9 @@ def clock_spectrum(
     gram = mix @ mix.T
     tick = np.rint(pixel_time(readout) / PIXEL_CLOCK).astype(np.int64)
     n = nx * (ny + OVERHEAD)
-    size = next_fast_len(2 * n, real=True)
     lags = n // 2
-    products, pairs = np.zeros(lags), np.zeros(lags)
+    size = next_fast_len(n + lags, real=True)  # the end of a series meets its start at lags beyond these only
+    products, pairs = np.zeros(size // 2 + 1), np.zeros(size // 2 + 1)
     mask = np.broadcast_to(good, frames.shape)
     used = 0
     known = None
@@ -126,14 +126,15 @@ def clock_spectrum(
         series = np.zeros(n)
         values = np.asarray(frames[j], np.float64)[w]
         series[tick[w]] = values - values.mean()
-        products += _correlation(series, size, lags)
+        products += _periodogram(series, size)
         if known is None or not np.array_equal(w, known[0]):
             window = np.zeros(n)
             window[tick[w]] = 1
-            known = w, _correlation(window, size, lags)
+            known = w, _periodogram(window, size)
         pairs += known[1]
     if used < 1000:
         raise InputError(f"{used} usable pixels: too few for a spectrum along the clock")
+    products, pairs = (irfft(p, size)[:lags] for p in (products, pairs))  # sums over frames of the lagged products
     there = pairs > 0.5
     covariance = np.interp(np.arange(lags), np.flatnonzero(there), products[there] / np.rint(pairs[there]))
     per_read = k / float(np.trace(gram))
@@ -154,9 +155,10 @@ def _transform(covariance: F64) -> F64:
     return power
 
 
-def _correlation(series: F64, size: int, lags: int) -> F64:
+def _periodogram(series: F64, size: int) -> F64:
     waves = rfft(series, size)
-    return irfft(waves.real**2 + waves.imag**2, size)[:lags]
+    power: F64 = waves.real**2 + waves.imag**2
+    return power
 
 
 def _binned(
