@@ -37,6 +37,7 @@ from tsoar.series.baseline import LEAST, Baseline, find_baseline
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns
 from tsoar.series.residuals import nanmedian
 from tsoar.series.white import WHITE_ORDERS, white_light
+from tsoar.units import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
 
@@ -450,15 +451,17 @@ def white_curves_of(
         flux, error = (np.asarray(measured.white[f"{n}_order{order}"], np.float64) for n in ("flux", "flux_err"))
         if not np.isfinite(flux).any():
             continue
-        u = None
+        first, last = FREE_COLUMNS[order]
+        one = measured.spectra.sel(order=order).isel(column=slice(first, last))
+        level = nanmedian(one["flux"].values[measured.outside], axis=0)
+        wavelength = one["wavelength"].values.astype(np.float64)
+        use = np.isfinite(level) & (level > 0) & np.isfinite(wavelength)
+        u, delay = None, 0.0
         if table is not None:
-            first, last = FREE_COLUMNS[order]
-            one = measured.spectra.sel(order=order).isel(column=slice(first, last))
-            level = nanmedian(one["flux"].values[measured.outside], axis=0)
-            wavelength = one["wavelength"].values.astype(np.float64)
-            use = np.isfinite(level) & (level > 0) & np.isfinite(wavelength)
             u = np.average(from_table(table, wavelength[use], params.limb_darkening), axis=0, weights=level[use])
-        out.append(WhiteCurve(order, flux, error, design, u))
+        if "column_time" in one and use.any():
+            delay = float(np.average(one["column_time"].values[use], weights=level[use])) / SECONDS_PER_DAY
+        out.append(WhiteCurve(order, flux, error, design, u, delay))
     return out
 
 
@@ -472,7 +475,10 @@ def bins_of(
     orders = [o for o in WHITE_ORDERS if o in measured.spectra["order"].values]
     spectra = measured.spectra.sel(order=orders)
     if resolution is None and n_columns is None and edges is None:
-        return light_curves(spectra, measured.outside)
+        curves = light_curves(spectra, measured.outside)
+        if "column_time" not in spectra:
+            return curves
+        return curves.assign(column_time=spectra["column_time"].broadcast_like(spectra["wavelength"]))
     columns = {o: FREE_COLUMNS[o] for o in orders}
     binned = bin_spectra(
         spectra, edges=edges, resolution=resolution, n_columns=n_columns, columns=columns, baseline=measured.outside
@@ -480,7 +486,8 @@ def bins_of(
     if not binned.sizes["bin"] or not np.isfinite(binned["wavelength"].values).any():
         low, high = float(np.nanmin(spectra["wavelength"])), float(np.nanmax(spectra["wavelength"]))
         raise ConfigError(f"bins: none of them holds a column; the spectra reach from {low:.3f} to {high:.3f} um")
-    return light_curves(binned, measured.outside).assign(n_columns=binned["n_columns"])
+    also = [n for n in ("n_columns", "column_time") if n in binned]
+    return light_curves(binned, measured.outside).assign({n: binned[n] for n in also})
 
 
 def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Channels]:
@@ -500,7 +507,10 @@ def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDAr
             use[k, :first], use[k, last:] = False, False
     row, x = np.nonzero(use)
     order = curves["order"].values[row].astype(np.int64)
-    return (row, x), Channels(flux[row, x], error[row, x], wavelength[row, x].astype(np.float64), order, designs)
+    delay = None
+    if "column_time" in curves:
+        delay = curves["column_time"].transpose("order", dim).values[row, x] / SECONDS_PER_DAY
+    return (row, x), Channels(flux[row, x], error[row, x], wavelength[row, x].astype(np.float64), order, designs, delay)
 
 
 def fit_bins(
