@@ -163,12 +163,15 @@ def curves_of(t: Transit, exposure: Exposure) -> tuple[F64, F32, Orbit]:
         raise ConfigError("transit: half of the depths are 0; expected a planet")
     clock = exposure_clock(exposure)
     orbit = orbit_of(t, clock, typical)
-    shapes = make_shapes(clock, orbit, "transit", math.sqrt(float(depth.max())))
+    delay = column_time(exposure.readout) / SECONDS_PER_DAY  # columns are read one after the other
+    ends = [replace(clock, time=clock.time + d) for d in (delay.min(), delay.max())]
+    shapes = [make_shapes(c, orbit, "transit", math.sqrt(float(depth.max()))) for c in ends]
+    share = (delay - delay.min()) / np.ptp(delay)
     out = np.empty((clock.time.size, *depth.shape), np.float32)
-    delay = column_time(exposure.readout) / SECONDS_PER_DAY
     for o in range(depth.shape[0]):
         pair = np.broadcast_to(np.array(t.limb), (depth.shape[1], 2))
-        out[:, o] = np.where(depth[o] > 0, shapes.curves(depth[o], pair, delay)[0].T, 1.0)
+        first, last = (s.curves(depth[o], pair)[0].T for s in shapes)
+        out[:, o] = np.where(depth[o] > 0, first + (last - first) * share, 1.0)
     return depth, out, orbit
 
 

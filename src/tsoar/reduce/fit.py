@@ -34,6 +34,7 @@ from tsoar.io import datasets
 from tsoar.reduce.fit_baseline import Settled, plain, settle_baseline
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
+from tsoar.series.dispersion import Along, along_dispersion, moved_back
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns
 from tsoar.series.residuals import nanmedian
 from tsoar.series.white import WHITE_ORDERS, white_light
@@ -82,6 +83,8 @@ class Measured:
     """(i,) integrations the light curves were normalised on"""
     white: Table
     event: Baseline
+    along: Along | None = None
+    """motion along dispersion, where it was looked for; the spectra are moved back if it is sure"""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ def fit(
         raise ConfigError("bins: expected at most one of resolution, number of columns, edges")
     start = clocks.perf_counter()
     say("white light", 0, 1)
-    measured = read(folder, params.event)
+    measured = read(folder, params.dispersion == "auto")
     notes: list[str] = []
     known = settle(params, measured.target)
     orbit, held = starting_orbit(known, params, measured, notes)
@@ -230,8 +233,8 @@ def with_values(config: Config, over: dict[str, Any]) -> Config:
 # -- what the folder holds ------------------------------------------------------------------------------------------------
 
 
-def read(folder: Path, event: str) -> Measured:
-    """Spectra, white light and the event seen in it."""
+def read(folder: Path, steady: bool = True) -> Measured:
+    """Spectra, white light and the event seen in it; ``steady``: spectra that moved along dispersion are moved back."""
     spectra = datasets.open_dataset(folder / "spectra.nc")
     time = spectra["time"].values.astype(np.float64)
     if time.size < LEAST:
@@ -243,6 +246,9 @@ def read(folder: Path, event: str) -> Measured:
     if not outside.any():
         outside[:] = True
     cadence = float(np.median(np.diff(time)))
+    along = along_dispersion(spectra) if steady else None
+    if along is not None and along.sure:
+        spectra = moved_back(spectra, along.shift)
     n = spectra.sizes.get("difference", 0)  # one less than groups; with the reset, integrations are n + 2 groups apart
     clock = Clock(time, cadence * (n / (n + 2) if n else 1.0))
     white = white_light(spectra, outside)
@@ -250,7 +256,7 @@ def read(folder: Path, event: str) -> Measured:
     if order is None:
         raise InputError(f"{folder / 'spectra.nc'}: no light in orders 1 and 2; nothing to fit")
     found = find_baseline(time, np.asarray(white[f"flux_order{order}"]), np.asarray(white[f"flux_err_order{order}"]))
-    return Measured(folder, target_of(folder), clock, spectra, outside, white, found)
+    return Measured(folder, target_of(folder), clock, spectra, outside, white, found, along)
 
 
 def target_of(folder: Path) -> str:

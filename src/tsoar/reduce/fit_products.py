@@ -20,6 +20,7 @@ from tsoar.units import PPM, TIME_LONG_NAME, TIME_UNITS
 
 if TYPE_CHECKING:
     from tsoar.reduce.fit import Fit, Work
+    from tsoar.series.dispersion import Along
 
 WAVE = u.um
 
@@ -95,6 +96,7 @@ def meta_of(work: Work) -> dict[str, Any]:
             "fitted": [n for n in work.white.names if not n.startswith(("depth", "q"))],
         },
         "baseline": in_words(work.baseline),
+        "dispersion": along_in_words(work.measured.along),
         "limb_darkening": work.params.limb_darkening,
         "white_light": {f"order{o}": {"depth": f.depth, "depth_err": f.depth_err} for o, f in work.white.orders.items()},
         "notes": list(work.notes),
@@ -188,6 +190,7 @@ def numbers_of(
         "event": work.params.event,
         "event_seen": work.measured.event.how,
         "baseline": baseline_of(work),
+        "dispersion": dispersion_of(work.measured.along),
         "white_light": {n: {"value": v, "error": s} for n, v, s in zip(white.names, white.values, spread, strict=True)},
         "covariance": {"names": white.names, "matrix": white.covariance},
         "orders": orders,
@@ -223,6 +226,26 @@ def baseline_of(work: Work) -> dict[str, Any]:
     return out
 
 
+def along_in_words(along: Along | None) -> str:
+    """One line: whether the star moved along dispersion."""
+    if along is None:
+        return "spectra as they are, as asked for"
+    if not np.isfinite(along.error):
+        return "spectra as they are: no lines that would show motion along dispersion"
+    text = f"scatter {1e3 * along.scatter:.1f} mpx, error of one integration {1e3 * along.error:.1f} mpx"
+    if along.sure:
+        return f"spectra moved back along dispersion: {text}"
+    return f"spectra as they are: no motion along dispersion beyond chance, {text}"
+
+
+def dispersion_of(along: Along | None) -> dict[str, Any]:
+    """Motion along dispersion and whether the spectra were moved back."""
+    out: dict[str, Any] = {"words": along_in_words(along), "moved_back": along is not None and along.sure}
+    if along is not None and np.isfinite(along.error):
+        out |= {"shift_px": along.shift, "error_px": along.error}
+    return out
+
+
 def draw(work: Work, spectrum: Table, product: xr.Dataset, judged: xr.Dataset, binned: dict[int, xr.Dataset]) -> None:
     """The figures, as PNG."""
     from tsoar import plots
@@ -248,6 +271,7 @@ def summary_lines(fit: Fit) -> list[str]:
     """What a terminal should say."""
     lines = [f"{fit.numbers['planet']}, {fit.numbers['event']}; orbit: {fit.numbers['source']}"]
     lines.append(f"baseline: {fit.numbers['baseline']['words']}")
+    lines.append(fit.numbers["dispersion"]["words"])
     for name, found in fit.numbers["white_light"].items():
         if not name.startswith(("depth", "q")):
             digits = 6 if name in ("t0", "period") else 4
