@@ -111,7 +111,7 @@ class Result:
     """found minus put in"""
     error: np.ndarray
     common: np.ndarray
-    """part of the error that limb darkening makes common to all"""
+    """part of the error that limb darkening and settling make common to all"""
     dilution: np.ndarray
     """what the box sees minus the order's own depth"""
 
@@ -154,7 +154,7 @@ def fitted(case: Case, width: int, limb_darkening: str, event: str) -> tuple[dic
             np.array([np.average(case.put_in[n][order - 1][c], weights=light[order][c]) for c in columns])
             for n in ("seen", "depth")
         )
-        common = np.asarray(rows["depth_err_limb"]) if "depth_err_limb" in rows.colnames else np.zeros(len(rows))
+        common = np.sqrt(sum(np.asarray(rows[n]) ** 2 for n in ("depth_err_limb", "depth_err_settle") if n in rows.colnames))
         out[order] = Result(np.asarray(rows["depth"]) - seen, np.asarray(rows["depth_err"]), common, seen - own)
     return out, found
 

@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import time as clocks
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from tsoar.fitting.sample import Posterior, sample_white
 from tsoar.fitting.transit import Clock, Orbit, Shapes, duration, make_shapes, scaled_to
 from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
 from tsoar.io import datasets
-from tsoar.reduce.fit_baseline import Settled, plain, settle_baseline
+from tsoar.reduce.fit_baseline import Settled, other_settlings, plain, settle_baseline
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
 from tsoar.series.dispersion import Along, along_dispersion, moved_back
@@ -105,6 +105,8 @@ class Work:
     found: ChannelFit
     orbit_err: F64
     """(c,) what the orbit's uncertainty adds to the depths, common to all bins"""
+    settle_err: F64
+    """(c,) what the uncertainty of a settling's time scale adds to them, common to all bins; in depth_err"""
     baseline: Settled
     notes: list[str]
     settings: str
@@ -207,12 +209,15 @@ def fit(
     if not len(channels.flux):
         raise InputError(f"{folder / 'spectra.nc'}: no bin of orders 1 and 2 has light in half of its integrations")
     found, orbit_err = fit_bins(measured.clock, channels, white, params, table)
+    other = [padded(designs_of(measured, p, [])) for p in other_settlings(baseline)]
+    settle_err = settling_error(measured.clock, channels, other, white, params, table)
+    found = replace(found, depth_err=np.hypot(found.depth_err, settle_err))
     say("writing", 0, 1)
     from tsoar.reduce.fit_products import write
 
     seconds = clocks.perf_counter() - start
     work = Work(
-        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, baseline, notes,
+        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, settle_err, baseline, notes,
         settings=str(measured.spectra.attrs.get("settings", "")),
     )  # fmt: skip
     spectrum, numbers = write(work, seconds, figures)
@@ -523,7 +528,43 @@ def fit_bins(
     clock: Clock, channels: Channels, white: WhiteFit, params: FitParams, table: tuple[F64, F64] | None
 ) -> tuple[ChannelFit, F64]:
     """All bins with the orbit of the white light, and what the orbit's uncertainty adds to their depths."""
-    shapes = make_shapes(clock, white.orbit, params.event, white.radius_ratio)
+    solve = solver(channels, white, params, table)
+    found = solve(channels, make_shapes(clock, white.orbit, params.event, white.radius_ratio))
+    geometry = [n for n in white.names if n in ("t0", "period", "a_over_r", "inclination")]
+    common = np.zeros(len(channels.flux))
+    if set(geometry) - {"t0"}:  # one standard deviation along each axis of the error ellipsoid
+        values, vectors = np.linalg.eigh(white.covariance[: len(geometry), : len(geometry)])
+        for value, vector in zip(values, vectors.T, strict=True):
+            if value <= 0:
+                continue
+            moved = {n: getattr(white.orbit, n) + math.sqrt(value) * float(v) for n, v in zip(geometry, vector, strict=True)}
+            moved["inclination"] = min(moved.get("inclination", white.orbit.inclination), 90.0)
+            shapes = make_shapes(clock, replace(white.orbit, **moved), params.event, white.radius_ratio)
+            common += np.nan_to_num(solve(channels, shapes).depth - found.depth) ** 2
+    return found, np.sqrt(common)
+
+
+def settling_error(
+    clock: Clock,
+    channels: Channels,
+    other: list[dict[int, F64]],
+    white: WhiteFit,
+    params: FitParams,
+    table: tuple[F64, F64] | None,
+) -> F64:
+    """What a standard deviation of the settling's time scale changes in the depths (c,): half of what lies between ``other``,
+    the baselines with a shorter and a longer one; 0 without them."""
+    if not other:
+        return np.zeros(len(channels.flux))
+    solve, shapes = solver(channels, white, params, table), make_shapes(clock, white.orbit, params.event, white.radius_ratio)
+    short, long = (solve(replace(channels, designs=d), shapes).depth for d in other)
+    return np.abs(np.nan_to_num(long - short)) / 2
+
+
+def solver(
+    channels: Channels, white: WhiteFit, params: FitParams, table: tuple[F64, F64] | None
+) -> Callable[[Channels, Shapes], ChannelFit]:
+    """Fits all bins, from where white light was."""
     fallback = next(iter(white.orders.values()))
     of_order = [white.orders.get(int(o), fallback) for o in channels.order]
     depth = np.array([f.depth for f in of_order])
@@ -532,22 +573,10 @@ def fit_bins(
     else:
         law, u = "held", from_table(table, channels.wavelength, params.limb_darkening)
 
-    def solve(s: Shapes) -> ChannelFit:
+    def solve(c: Channels, s: Shapes) -> ChannelFit:
         return fit_channels(
-            s, channels, depth, u,
+            s, c, depth, u,
             law=law, degree=params.limb_degree, width=params.limb_width, jitter=params.jitter, clip=params.clip,
         )  # fmt: skip
 
-    found = solve(shapes)
-    geometry = [n for n in white.names if n in ("t0", "period", "a_over_r", "inclination")]
-    common = np.zeros(depth.size)
-    if set(geometry) - {"t0"}:  # one standard deviation along each axis of the error ellipsoid
-        values, vectors = np.linalg.eigh(white.covariance[: len(geometry), : len(geometry)])
-        for value, vector in zip(values, vectors.T, strict=True):
-            if value <= 0:
-                continue
-            moved = {n: getattr(white.orbit, n) + math.sqrt(value) * float(v) for n, v in zip(geometry, vector, strict=True)}
-            moved["inclination"] = min(moved.get("inclination", white.orbit.inclination), 90.0)
-            other = solve(make_shapes(clock, replace(white.orbit, **moved), params.event, white.radius_ratio))
-            common += np.nan_to_num(other.depth - found.depth) ** 2
-    return found, np.sqrt(common)
+    return solve

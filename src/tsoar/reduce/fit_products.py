@@ -55,11 +55,12 @@ def spectrum_table(work: Work) -> Table:
         ("wavelength", work.channels.wavelength, WAVE, "mean over the bin, weighted with the light"),
         ("half_width", 0.5 * (edges[:, 1] - edges[:, 0]), WAVE, "half of the bin's width"),
         ("depth", found.depth, one, what),
-        ("depth_err", found.depth_err, one, "its error, limb darkening included, orbit held"),
+        ("depth_err", found.depth_err, one, "its error, limb darkening and settling included, orbit held"),
         ("order", work.channels.order, None, "spectral order"),
         ("first", x, None, "column, or number of the bin"),
         ("n_columns", number, None, "columns in the bin"),
         ("depth_err_limb", found.limb_err, one, "part of depth_err from smooth limb darkening: common to neighbours"),
+        ("depth_err_settle", work.settle_err, one, "part of depth_err from the settling's time scale: common to all"),
         ("depth_err_orbit", work.orbit_err, one, "what the orbit's uncertainty would add: common to all, not in depth_err"),
         ("u1", found.u[:, 0], one, "quadratic limb darkening"),
         ("u2", found.u[:, 1], one, "quadratic limb darkening"),
@@ -219,6 +220,7 @@ def baseline_of(work: Work) -> dict[str, Any]:
         "polynomial": p.baseline,
         "regress": list(p.regress),
         "settle_min": p.settle or 0.0,
+        "settle_err": choice.settle_err if choice is not None else 0.0,
         "chosen": choice is not None,
     }
     if choice is not None:
