@@ -36,6 +36,7 @@ from tsoar.soss.traces import expected_traces
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.deep import SurveyParams, motion_templates, noisy_pixels, odd_pixels, sample_of
 from tsoar.spectra.motion import MotionParams, fit_shape, make_templates, model_image, moving_spans, weighted_median
+from tsoar.spectra.still import still_light
 from tsoar.spectra.trace import TraceParams, Traces, measure_traces
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,7 @@ def survey(
         np.subtract(b.image, model, out=images[j])
 
     list(pool.map(residual, range(sample.size)))
+    still = _still(images, image_weight, deep, ~near, shapes, tgroup)
     image = plain + _median_image(images, None, pool) + np.median(level, axis=0)
 
     # -- stars and sky again; meanwhile the pool looks for noise inside ramps: noisy pixels, and dark rows altogether -------
@@ -158,7 +160,9 @@ def survey(
             spread[j] = dark_spread(b.data, b.dq, offsets, b.model, asked)
 
         looking = pool.map(look, range(sample.size))
-    deep = build((image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, deep, pool)
+    deep = build(
+        (image / np.float32(tgroup)).astype(np.float32), readout, usable, noise, sample, last, settings, deep, pool, still
+    )
     progress(sample.size + 3, steps)
     if looking is not None and asked is not None:
         for done, _ in enumerate(looking):
@@ -166,6 +170,16 @@ def survey(
         deep = _with_noise(deep, _median_image(images, None, pool), spread, asked, n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
+
+
+def _still(images: F32, weight: F32, deep: Deep, beside: NDArray[np.bool_], shapes: list[Any], tgroup: float) -> F32:
+    """Light (y, x) beside the traces [DN/s] that stays when the star's changes, from residuals ``images`` [DN]."""
+    others = np.array([[s.shift[0], s.width[0]] for s in shapes])
+    star = deep.star.sum(axis=0, dtype=np.float32) * np.float32(tgroup)
+    found = still_light(images, weight, star, beside, deep.trace_all[0], np.array([s.scale[0] for s in shapes]), others)
+    if found.any():
+        log.info("field stars beside the traces: %.0f DN/s stay when the star changes", found.sum() / tgroup)
+    return found / np.float32(tgroup)
 
 
 def last_group(saturated: F64) -> int:
@@ -250,8 +264,12 @@ def build(
     settings: SurveySettings,
     before: Deep | None,
     pool: Executor,
+    still: F32 | None = None,
 ) -> Deep:
-    """Traces, sky, star and templates from a deep image (y, x) [DN/s]; traces and odd pixels are taken over from ``before``."""
+    """Traces, sky, star and templates from a deep image (y, x) [DN/s]; traces and odd pixels are taken over from ``before``.
+
+    ``still`` (y, x) [DN/s]: light beside the traces that is not the star's; it counts as sky.
+    """
     good = usable & np.isfinite(image)
     if not good.any():
         raise InputError("no usable pixel in the surveyed integrations: all are flagged or saturated")
@@ -277,7 +295,8 @@ def build(
         trace, raw, valid = before.trace, before.trace_raw, before.trace_valid
         odd, repaired = odd_pixels(image, good, error, settings.survey.odd)
         background = fit_background(image, good & ~odd, trace, params=settings.background)
-    star = repaired - background.sky
+    sky = background.sky if still is None else background.sky + still
+    star = repaired - sky
     with np.errstate(invalid="ignore"):
         core = np.abs(np.arange(readout.shape[0])[:, None] - trace[0]) <= CORE
     light, noise_of_it = np.where(core & good, star, 0).sum(axis=0), np.sqrt(np.where(core, error**2, 0).sum(axis=0))
@@ -293,6 +312,7 @@ def build(
         "sky_method": background.method,
         "halo": background.halo_amplitude,
         "n_odd": int((odd & usable).sum()),
+        "still_light": 0.0 if still is None else float(still.sum(dtype=np.float64)),
     }
     nothing = np.zeros(readout.shape, bool)
     return Deep(
@@ -300,7 +320,7 @@ def build(
         gradient,
         curvature,
         stretch,
-        background.sky,
+        sky,
         nothing,
         odd,
         trace,
