@@ -217,8 +217,8 @@ def fit(
 
     seconds = clocks.perf_counter() - start
     work = Work(
-        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, settle_err, baseline, notes,
-        settings=str(measured.spectra.attrs.get("settings", "")),
+        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, settle_err,
+        baseline, notes, settings=str(measured.spectra.attrs.get("settings", "")),
     )  # fmt: skip
     spectrum, numbers = write(work, seconds, figures)
     say("writing", 1, 1)

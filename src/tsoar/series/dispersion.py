@@ -35,7 +35,7 @@ STEEP = 5.0
 QUARTERS = 4
 """Pieces of an order, each with its own scatter of slopes."""
 CLIP = 5.0
-"""Sigma; values further off the reference say nothing."""
+"""Sigma; values further off the reference that has moved say nothing."""
 SURE = 5.0
 """Sigmas of chance by which the scatter of the motion must exceed its errors to be believed."""
 ORDERS = (1, 2)
@@ -73,8 +73,7 @@ def along_dispersion(spectra: xr.Dataset, columns: Mapping[int, tuple[int, int]]
     columns : [first, last + 1) of each order.
     """
     n = spectra.sizes["integration"]
-    up, known, square = np.zeros(n), 0.0, 0.0
-    number = 0
+    parts = []
     for order in ORDERS:
         if order not in spectra["order"].values:
             continue
@@ -84,14 +83,18 @@ def along_dispersion(spectra: xr.Dataset, columns: Mapping[int, tuple[int, int]]
         use &= (x >= columns[order][0]) & (x < columns[order][1])
         if use.sum() < 2 * BLOCK:
             continue
-        seen, smooth, change = _lines(np.flatnonzero(use), flux[:, use], error[:, use])
-        up -= change @ smooth
-        known += float(smooth @ seen)
-        square += float(smooth @ smooth)
-        number += int(np.count_nonzero(smooth))
-    if number < LEAST or known <= 0:
+        parts.append(_lines(np.flatnonzero(use), flux[:, use], error[:, use]))
+    known = sum(float(smooth @ seen) for seen, smooth, _ in parts)
+    if sum(np.count_nonzero(smooth) for _, smooth, _ in parts) < LEAST or known <= 0:
         return Along(np.zeros(n), np.inf)
-    shift = up / known
+    square = sum(float(smooth @ smooth) for _, smooth, _ in parts)
+    shift = np.zeros(n)
+    for clip in (np.inf, CLIP):  # first with all values, then without those that do not move along
+        off = [change + shift[:, None] * seen for seen, _, change in parts]
+        shift = (
+            shift
+            - sum(np.where(np.abs(o) < clip, o, 0.0) @ smooth for o, (_, smooth, _) in zip(off, parts, strict=True)) / known
+        )
     return Along(shift - np.median(shift), float(np.sqrt(square) / known))
 
 
@@ -115,7 +118,7 @@ def _lines(x: NDArray[np.int64], flux: F64, error: F64) -> tuple[F64, F64, F64]:
     for some in np.array_split(np.arange(x.size), QUARTERS):
         relative = np.abs(smooth[some] * sigma[some])
         smooth[some] *= relative > STEEP * 1.4826 * np.median(relative)
-    return seen, smooth, np.where(np.abs(change) < CLIP, change, 0.0)
+    return seen, smooth, change
 
 
 def _slope(x: NDArray[np.int64], reference: F64) -> F64:

@@ -18,6 +18,7 @@ from scipy.ndimage import label
 
 from tsoar.blocks import F32, F64
 from tsoar.jit import kernel
+from tsoar.medians import column_medians
 
 ROWS, COLUMNS = 8, 128
 """of a cell [px]"""
@@ -27,6 +28,8 @@ CLIP = 5.0
 """Sigma; residuals further off (hits) say nothing"""
 LEAST = 10
 """Integrations without which nothing is looked for."""
+SAME = 1e-4
+"""Change of brightness apart from all else, over its scatter, that is none."""
 FILLED = 0.25
 """Share of a cell's pixels that must be seen."""
 
@@ -51,7 +54,7 @@ def still_light(
     out = np.zeros((ny, nx), np.float32)
     change = _apart(brightness, others)
     square = float(change @ change)
-    if n < LEAST or not square > 0:
+    if n < LEAST or not square > (SAME * np.std(brightness)) ** 2:
         return out
     with np.errstate(divide="ignore"):
         limit = (CLIP / np.sqrt(weight)).astype(np.float32)
@@ -72,12 +75,13 @@ def still_light(
         light = np.where(known, total(weight * star) / inverse, 0.0)
     if known.sum() < 2 * blocks:
         return out
-    error = error * max(1.0, 1.4826 * float(np.median(np.abs(seen / error)[known])))
-    there = np.zeros(seen.shape, bool)
-    for _ in range(2):  # what stays has shifted its column's level as well: the cells without say by how much
+    # what stays has shifted its columns' level as well: the cells without say by how much
+    level = np.nan_to_num(column_medians(np.where(known, seen, np.nan).astype(np.float32)))
+    error = error * max(1.0, 1.4826 * float(np.median(np.abs((seen - level) / error)[known])))
+    for _ in range(2):
+        there = _sure(np.where(known, (seen - level) / error, 0.0))
         without = np.where(known & ~there, inverse, 0.0)
         level = (without * seen).sum(axis=0) / np.maximum(without.sum(axis=0), 1e-300)
-        there = _sure((seen - level) / error)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(there & (light > 0), np.clip((seen - level) / light, 0.0, 1.0), 0.0)
     out[beside] = (share.ravel()[cell] * np.maximum(star, 0))[beside]
