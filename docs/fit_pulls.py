@@ -239,8 +239,8 @@ def main() -> None:
         ),
         "",
         "Columns: how many make a bin. Pull: mean of depth found minus the depth of the light in the box, over its error; perfect is a mean of 0 and a width of 1. By chance: the "
-        "standard deviation of that mean if the errors hold. What limb darkening's curve adds is common to neighbouring bins and does not "
-        "average out among them (`depth_err_limb`): with the true limb darkening it is gone, and what the reduction itself is off by is left. "
+        "standard deviation of that mean if the errors hold. What limb darkening's curve and a settling's time scale add is common to the bins and does not "
+        "average out among them (`depth_err_limb`, `depth_err_settle`): with the true limb darkening the first is gone, and what the reduction itself is off by is left. "
         "Bias [ppm]: found minus true, weighted with 1/error². Dilution [ppm]: what other orders and field stars in the box take off the depth; no part of the pull.",
         "",
         *table(head, rows, 2),

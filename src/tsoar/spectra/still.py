@@ -65,7 +65,7 @@ def still_light(
     size = (int(cell.max()) // blocks + 1) * blocks
 
     def total(values: NDArray[np.floating]) -> F64:
-        return np.bincount(cell[use], values[use].astype(np.float64), size).reshape(-1, blocks)
+        return np.asarray(np.bincount(cell[use], values[use], size).reshape(-1, blocks), np.float64)
 
     inverse, count = total(weight), np.bincount(cell.ravel(), minlength=size).reshape(-1, blocks)
     known = total(np.ones_like(weight)) > FILLED * np.maximum(count, ROWS * COLUMNS)
