@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV := .venv/bin/uv
 STAMP := .venv/.synced
+# compiled at once: otherwise the first start of everything does it, seconds each, and again and again where it may not be kept
+SYNC = VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --compile-bytecode
 
 .PHONY: setup demo bench test slow lint docs clean
 setup: $(STAMP)
@@ -9,7 +11,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml uv.lock
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	test -x $(UV) || .venv/bin/python -m pip install -q uv
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q
+	$(SYNC)
 	touch $@
 
 # simulate a transit, reduce it, score it: look at demo/run/report.html
@@ -18,19 +20,19 @@ demo: $(STAMP)
 
 # tsoar and its peers in turn, on this machine: benchmarks/results.md; EXOTEDRF=/its/own/python adds exotedrf 2.5.0
 bench: $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group parity
+	$(SYNC) --group parity
 	.venv/bin/python -m benchmarks $(if $(EXOTEDRF),--exotedrf $(EXOTEDRF))
 
 test: $(STAMP)
 	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 slow: $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --all-groups
+	$(SYNC) --all-groups
 	.venv/bin/python -m pytest -n 2 --dist loadfile -m slow
 
 # the site: docs/_build/html/index.html
 docs: $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync --active --locked --inexact -q --group docs
+	$(SYNC) --group docs
 	.venv/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(STAMP)

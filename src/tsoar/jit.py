@@ -47,8 +47,12 @@ KEPT = _can_be_kept()
 
 
 def kernel(function: F) -> F:
-    """Compile on first call, without the GIL; cached on disk where that is possible."""
-    compiled: F = numba.njit(nogil=True, cache=KEPT, error_model="numpy")(function)
+    """Compile on first call, without the GIL; cached on disk where that is possible.
+
+    Each set of argument types is compiled by itself: what counts from 0 and is handed to another kernel starts as
+    ``np.int64(0)``, since numba takes a bare 0 for a type of its own.
+    """
+    compiled: F = numba.njit(nogil=True, cache=KEPT, error_model="numpy", no_cfunc_wrapper=True)(function)
     return compiled
 
 

@@ -11,6 +11,8 @@ is subtracted first (without this guard the test eats the star).
 each ramp is judged by itself (the field's median runs over all integrations that happen to share a file), and
 differences keep their sign (the field folds them: a drop of twice the signal goes unseen).
 
+``deep`` also follows the halos of large events (snowballs) out to where they are lost: `tsoar.detector.large_events`.
+
 Both: the 4 neighbours of hits above ``neighbours`` sigma are flagged in the same group; ``after_groups`` flags that many
 groups after a hit. JUMP_DET in group k + 1 spoils difference k only. SATURATED and DO_NOT_USE groups are never judged.
 """
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 
 from tsoar import flags
 from tsoar.blocks import F32, U8, Deep, Ramps, Reference
+from tsoar.detector.large_events import flag_large_events
 from tsoar.errors import InputError
 from tsoar.jit import kernel
 from tsoar.medians import sort_few
@@ -47,6 +50,14 @@ class JumpParams:
     threshold: Annotated[float, Gt(0), Unit("sigma"), doc("a difference further off is a hit")] = 4.75
     neighbours: Annotated[float, Gt(0), Unit("sigma"), doc("hits above this flag their 4 neighbours too; inf: none")] = 10.0
     after_groups: Annotated[int, Ge(0), Unit("groups"), doc("groups flagged after a hit besides the hit's own")] = 0
+    large: Annotated[
+        int,
+        Ge(0),
+        Unit("px"),
+        doc(
+            "deep: round clusters of this many hits above `neighbours` or saturated at once are snowballs, halo and all; 0: off"
+        ),
+    ] = 25
     guard: Annotated[
         float,
         Ge(0),
@@ -100,7 +111,7 @@ def _median_of(values, n):
 def judge_deep(data, dq, y, x, model, sigma2, threshold, neighbours, after_groups, guard, r, work):
     """Flag the hits of one ramp against the model. Returns a bit mask of groups whose neighbours are to be flagged."""
     n = data.shape[0] - 1
-    m = 0
+    m = np.int64(0)
     for k in range(n):
         r[k] = (data[k + 1, y, x] - data[k, y, x]) - model
         if ((dq[k, y, x] | dq[k + 1, y, x]) & SPOILT) == 0 and (dq[k + 1, y, x] & JUMP) == 0:
@@ -134,7 +145,7 @@ def judge_two_point(data, dq, y, x, gain, read2, threshold, neighbours, after_gr
     n = data.shape[0] - 1
     spread = 0
     for _ in range(n):
-        m = 0
+        m = np.int64(0)
         for k in range(n):
             d[k] = data[k + 1, y, x] - data[k, y, x]
             if ((dq[k, y, x] | dq[k + 1, y, x]) & SPOILT) == 0 and (dq[k + 1, y, x] & JUMP) == 0:
@@ -259,7 +270,8 @@ def flag_deep(data: F32, dq: U8, model: F32, sigma2: F32, usable: U8, params: Ju
     """
     candidate = np.empty(data.shape[1:], np.uint8)
     find_frame(data, dq, model, sigma2, params.threshold, candidate)
-    return judge_found(data, dq, model, sigma2, usable, params, candidate, found(candidate))
+    columns = np.zeros((data.shape[0], data.shape[2]), np.float32)
+    return judge_found(data, dq, model, sigma2, usable, params, candidate, found(candidate), columns)
 
 
 def found(candidate: U8) -> NDArray[np.int32]:
@@ -280,15 +292,21 @@ def judge_found(
     params: JumpParams,
     candidate: U8,
     pixels: NDArray[np.int32],
+    columns: F32,
 ) -> NDArray[np.int32]:
-    """`flag_deep` for ``pixels`` (n, 2), those marked in ``candidate`` (y, x): they and the neighbours of large hits.
+    """`flag_deep` for ``pixels`` (n, 2), those marked in ``candidate`` (y, x): they, large events, neighbours of clear hits.
 
-    The neighbours come last, and are marked too.
+    What joins comes last, and is marked too; ``columns`` (g, x) [DN] are still to be taken out of it.
     """
     spreads = np.zeros(pixels.shape[0], np.int64)
     limits = (params.threshold, params.neighbours, params.after_groups, params.guard)
     judge_listed(data, dq, pixels, model, sigma2, *limits, spreads)
-    return np.concatenate([pixels, spread_hits(dq, usable, pixels, spreads, candidate)])
+    joined = [pixels]
+    if params.large:
+        planes = (model, sigma2, usable, columns, candidate)
+        joined.append(flag_large_events(data, dq, *planes, pixels, spreads, params.large))
+    joined.append(spread_hits(dq, usable, pixels, spreads, candidate))
+    return np.concatenate(joined)
 
 
 @kernel

@@ -144,7 +144,7 @@ def gls_weights(rate, gain, read2, usable, n):
     for y in range(ny):
         for x in range(nx):
             if usable[y, x]:
-                _, p, r = gls_pixel(ones, good, rate[y, x] / gain[y, x], read2[y, x], work)
+                _, p, r = gls_pixel(ones, good, np.float64(rate[y, x] / gain[y, x]), read2[y, x], work)
                 var_p[y, x], var_r[y, x] = p, r
                 for k in range(half):
                     weights[k, y, x] = work[2, k]
@@ -355,7 +355,8 @@ def _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, y, x):
 def finish_listed(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, pixels):
     """`finish` for the listed pixels (n, 2) alone, each listed once."""
     for i in range(pixels.shape[0]):
-        _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, pixels[i, 0], pixels[i, 1])
+        y, x = np.int64(pixels[i, 0]), np.int64(pixels[i, 1])
+        _finish_pixel(slope, var_p, var_r, dq, pixeldq, tgroup, err, flag, y, x)
 
 
 @kernel

@@ -104,7 +104,7 @@ def measure(data, where, limit, odd_even, table):
     for g in range(data.shape[0]):
         plane = data[g]
         for parity in range(2):
-            n = 0
+            n = np.int64(0)
             for i in range(where.shape[0]):
                 if where[i, 0] == parity:
                     values[n] = plane[where[i, 1], where[i, 2]]

@@ -442,7 +442,7 @@ def slope_stage(r: Recipe, b: Buffers, facts: dict[str, Any], after: Callable[[s
         looked_at = found(b.candidate)
         if in_one_pass:
             subtract_listed(b.data, cumulative, looked_at)
-        pixels = judge_found(b.data, b.dq, b.model, r.sigma2, r.noise.usable, r.jump, b.candidate, looked_at)
+        pixels = judge_found(b.data, b.dq, b.model, r.sigma2, r.noise.usable, r.jump, b.candidate, looked_at, columns)
         if in_one_pass:
             subtract_listed(b.data, cumulative, pixels[len(looked_at) :])
     elif "jump" not in r.skip and n >= 3:

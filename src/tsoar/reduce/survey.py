@@ -218,8 +218,13 @@ def band_sums(image, trace, out):
     """Light of an image (y, x) within CORE rows of the traces (o, x) of the first orders: out (o, x); NaN counts as 0."""
     out[:] = 0
     for o in range(out.shape[0]):
-        first, last = np.nanmin(trace[o]) - CORE, np.nanmax(trace[o]) + CORE
-        for y in range(max(int(first), 0), min(int(last) + 1, image.shape[0])):
+        first, last = np.inf, -np.inf
+        for x in range(trace.shape[1]):
+            if trace[o, x] == trace[o, x]:
+                first, last = min(first, trace[o, x]), max(last, trace[o, x])
+        if first > last:
+            continue
+        for y in range(int(max(first - CORE, 0)), int(min(last + CORE + 1, image.shape[0]))):
             for x in range(image.shape[1]):
                 if abs(y - trace[o, x]) <= CORE and image[y, x] == image[y, x]:
                     out[o, x] += image[y, x]
@@ -379,7 +384,12 @@ def ramp_scatter(data, dq, offsets, bad_bits, out):
     """
     ng, ny, nx = data.shape
     n = np.float32(ng - 1)
-    mean_offset = offsets.sum(axis=0) / n
+    mean_offset = np.zeros(nx, np.float32)
+    for g in range(ng - 1):  # a sum over an axis takes a second to compile
+        for x in range(nx):
+            mean_offset[x] += offsets[g, x]
+    for x in range(nx):
+        mean_offset[x] /= n
     for y in range(ny):
         a, b, o = data[0, y], data[ng - 1, y], out[y]
         total, seen = np.zeros(nx, np.float32), np.zeros(nx, np.uint8)

@@ -187,7 +187,7 @@ def _straighten(image, good, expected, walk, low, high, half, band, first, seen)
         profile = band[x]
         profile[:begin] = 0
         profile[end:] = 0
-        m = 0
+        m = np.int64(0)
         for k in range(begin, end):
             value = block[bottom + k, x % BLOCK]
             profile[k] = value
