@@ -111,7 +111,7 @@ class Result:
     """found minus put in"""
     error: np.ndarray
     common: np.ndarray
-    """part of the error that limb darkening makes common to all"""
+    """part of the error that limb darkening and settling make common to all"""
     dilution: np.ndarray
     """what the box sees minus the order's own depth"""
 
@@ -154,7 +154,7 @@ def fitted(case: Case, width: int, limb_darkening: str, event: str) -> tuple[dic
             np.array([np.average(case.put_in[n][order - 1][c], weights=light[order][c]) for c in columns])
             for n in ("seen", "depth")
         )
-        common = np.asarray(rows["depth_err_limb"]) if "depth_err_limb" in rows.colnames else np.zeros(len(rows))
+        common = np.sqrt(sum(np.asarray(rows[n]) ** 2 for n in ("depth_err_limb", "depth_err_settle") if n in rows.colnames))
         out[order] = Result(np.asarray(rows["depth"]) - seen, np.asarray(rows["depth_err"]), common, seen - own)
     return out, found
 
@@ -239,8 +239,8 @@ def main() -> None:
         ),
         "",
         "Columns: how many make a bin. Pull: mean of depth found minus the depth of the light in the box, over its error; perfect is a mean of 0 and a width of 1. By chance: the "
-        "standard deviation of that mean if the errors hold. What limb darkening's curve adds is common to neighbouring bins and does not "
-        "average out among them (`depth_err_limb`): with the true limb darkening it is gone, and what the reduction itself is off by is left. "
+        "standard deviation of that mean if the errors hold. What limb darkening's curve and a settling's time scale add is common to the bins and does not "
+        "average out among them (`depth_err_limb`, `depth_err_settle`): with the true limb darkening the first is gone, and what the reduction itself is off by is left. "
         "Bias [ppm]: found minus true, weighted with 1/error². Dilution [ppm]: what other orders and field stars in the box take off the depth; no part of the pull.",
         "",
         *table(head, rows, 2),

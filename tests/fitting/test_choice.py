@@ -123,3 +123,17 @@ def test_an_order_s_depth_moves_that_order_alone(event):
     assert not event[0, :, 4:].any()
     assert not event[1, :, 1:4].any()
     assert event[1, :, 4].any()
+
+
+def test_the_settlings_time_scale_has_an_error(event):
+    """Pulls of its logarithm over 60 draws: the error is that of the scatter, to a quarter."""
+    rng = np.random.default_rng(11)
+    base = 1 + 2e-3 * X + 1.2e-3 * np.exp(-ELAPSED / SCALE)
+    pulls = []
+    for _ in range(60):
+        found = choose(event, base * CURVE + ERROR * rng.normal(size=CURVE.shape), {})
+        assert found.settle_err > 0
+        pulls.append(np.log(found.settle / SCALE) / found.settle_err)
+    assert abs(np.mean(pulls)) < 0.5
+    assert 0.75 < np.std(pulls) < 1.25
+    assert choose(event, (1 + 2e-3 * X) * CURVE + ERROR * rng.normal(size=CURVE.shape), {}).settle_err == 0

@@ -195,3 +195,26 @@ def test_a_bad_model_does_not_clip_the_data():
     spoiled = rng.normal(size=200)
     spoiled[7] = 30
     assert np.flatnonzero(outliers(spoiled, np.ones(200), 5)).tolist() == [7]
+
+
+def test_delay_of_columns_and_a_step_in_the_event():
+    """A baseline with a step turns a delay of 3 s into a false depth; with the delay known it is gone."""
+    step = np.stack([np.ones(N), X, (np.arange(N) > 60) - 0.4], 1)
+    late = batman_curves(TIME + 3 / 86400, MID, WAVE).T
+    shapes = make_shapes(CLOCK, KNOWN, "transit", 0.158)
+    away = {}
+    for delay in (None, np.full(C, 3 / 86400)):
+        channels = Channels((1 + 5e-4 * step[:, 2]) * late, NOISE, WAVE, ORDER, {1: step, 2: step}, delay)
+        found = fit_channels(shapes, channels, np.full(C, 0.022), limb(WAVE), law="held")
+        away[delay is None] = np.abs(found.depth - depths(WAVE)).mean()
+    assert away[False] < 5e-6
+    assert away[True] > 5 * away[False]
+
+
+def test_white_light_of_a_late_order():
+    """The middle of the event is that of the clock, whenever an order's light is read."""
+    curves = [
+        WhiteCurve(1, batman_curves(TIME + 20 / 86400, MID, WAVE[250:251])[:, 0], 1e-5 * np.ones(N), DESIGN, None, 20 / 86400)
+    ]
+    found = fit_white(CLOCK, curves, KNOWN, "transit", 0.158, jitter=False)
+    assert found.orbit.t0 == pytest.approx(MID, abs=1 / 86400)

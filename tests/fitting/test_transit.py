@@ -61,3 +61,21 @@ def test_duration_and_scaling(event):
     assert np.ptp(covered) == pytest.approx(duration(orbit, 0.15, event), rel=0.01)
     assert duration(scaled_to(orbit, 0.15, event, 0.02), 0.15, event) == pytest.approx(0.02)
     assert np.isnan(duration(Orbit(0.0, 1.0, 10.0, 80.0), 0.1))
+
+
+@pytest.mark.parametrize("event", ["transit", "eclipse"])
+def test_columns_read_later_have_a_later_curve(event):
+    """Against curves of a clock that is set by the delay, for depths other than the one the change was taken at: what the
+    delay does is right to 15 %, at the contacts too."""
+    delay = np.array([-2.7, -1.0, 2.7]) / 86400
+    depth, u = np.array([0.022, 0.024, 0.027]), np.array([[0.4, 0.1]] * 3)
+    shapes = make_shapes(CLOCK, KNOWN, event, 0.158)
+    flux, slope, _, _ = shapes.curves(depth, u, delay)
+    plain = shapes.curves(depth, u)[0]
+    for c in range(3):
+        other = make_shapes(Clock(CLOCK.time + delay[c], CLOCK.length), KNOWN, event, 0.158)
+        expected, to_depth = (v[0] for v in other.curves(depth[c : c + 1], u[c : c + 1])[:2])
+        done = np.abs(plain[c] - expected).max()
+        assert done > 5e-5
+        assert np.abs(flux[c] - expected).max() < 0.15 * done
+        np.testing.assert_allclose(slope[c], to_depth, atol=0.01)

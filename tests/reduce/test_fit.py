@@ -270,3 +270,39 @@ def test_the_command(folder, tmp_path):
     assert "order 1, 3 bins" in result.output
     result = CliRunner().invoke(cli, ["fit", str(folder), "--bins", "3", "--resolution", "100"])
     assert result.exit_code == 2
+
+
+def test_spectra_that_moved_along_dispersion_are_moved_back(tmp_path, made):
+    """A drift in the lines is found, said and taken back; asked to, the fit takes spectra as they are."""
+    spectra, _ = made
+    n, x = spectra.sizes["integration"], np.arange(2048.0)
+    lines = 1 - sum(0.2 * np.exp(-0.5 * ((x - c) / 1.6) ** 2) for c in range(20, 2040, 40))
+    shift = 0.3 * np.sin(np.linspace(0, 12, n))
+    moved = np.stack([np.interp(x - s, x, lines) for s in shift])[:, None]
+    folder = folder_of(tmp_path / "moved", spectra.assign(flux=spectra["flux"] * moved))
+    one = fit(folder, n_columns=64, config=settings()).numbers["dispersion"]
+    assert one["moved_back"]
+    assert "moved back along dispersion" in one["words"]
+    assert np.corrcoef(one["shift_px"], shift)[0, 1] > 0.99
+    other = fit(folder, n_columns=64, config=settings("fit.dispersion=off")).numbers["dispersion"]
+    assert not other["moved_back"]
+    assert other["words"] == "spectra as they are, as asked for"
+
+
+def test_columns_are_fitted_when_they_are_read(tmp_path, made):
+    """column_time reaches bins as the mean over their light; without it all is at once."""
+    from tsoar.reduce.fit import bins_of, channels_of, designs_of, read
+
+    spectra, _ = made
+    when = np.linspace(2.7, -2.7, 2048)
+    folder = folder_of(tmp_path / "timed", spectra.assign(column_time=("column", when)))
+    measured = read(folder)
+    designs = designs_of(measured, settings().fit, [])
+    for bins, within in ((None, 1e-9), (64, 0.02)):
+        (k, b), channels = channels_of(bins_of(measured, None, bins, None), designs)
+        assert channels.delay.shape == channels.wavelength.shape
+        first = k == 0
+        middle = when[b[first]] if bins is None else when[np.minimum(b[first] * 64 + 32, 2047)]
+        np.testing.assert_allclose(86400 * channels.delay[first], middle, atol=within)
+    plain = read(folder_of(tmp_path / "plain", spectra))
+    assert channels_of(bins_of(plain, None, 64, None), designs)[1].delay is None

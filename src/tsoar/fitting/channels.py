@@ -42,6 +42,8 @@ class Channels:
     """(c,)"""
     designs: dict[int, F64]
     """of each order: (i, n) columns of the baseline, the first of them 1"""
+    delay: F64 | None = None
+    """(c,) [d] by how much later than the clock says a bin's light is collected; None: all at once"""
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def _residuals(shapes: Shapes, channels: Channels, flux: F64, state: _State) -> 
     """Model and flux - model (c, i); residuals are 0 where there is no flux."""
     model = np.empty(flux.shape)
     for some in _pieces(len(flux)):
-        curve = shapes.curves(state.depth[some], state.u[some])[0]
+        curve = shapes.curves(state.depth[some], state.u[some], _delay(channels, some))[0]
         model[some] = curve * np.einsum("cin,cn->ci", _design(channels, some), state.coefficients[some])
     return model, np.where(np.isfinite(flux), flux - model, 0.0)
 
@@ -228,6 +230,10 @@ def _jitter(residual: F64, weight: F64, parameters: int) -> F64:
 
 def _pieces(n: int) -> list[slice]:
     return [slice(first, min(first + AT_ONCE, n)) for first in range(0, n, AT_ONCE)]
+
+
+def _delay(channels: Channels, some: slice) -> F64 | None:
+    return None if channels.delay is None else channels.delay[some]
 
 
 def _design(channels: Channels, some: slice) -> F64:
@@ -273,7 +279,7 @@ def _normal(
         matrix += np.diag(sigma**-2.0)
         right += (law.centre - state.shared).ravel() / sigma**2
     for some in _pieces(n):
-        curve, to_depth, to_u1, to_u2 = shapes.curves(state.depth[some], state.u[some])
+        curve, to_depth, to_u1, to_u2 = shapes.curves(state.depth[some], state.u[some], _delay(channels, some))
         design, w = _design(channels, some), weight[some] * ok[some, None]
         base = np.einsum("cin,cn->ci", design, state.coefficients[some])
         residual = np.where(w > 0, flux[some] - base * curve, 0.0)

@@ -21,6 +21,8 @@ SURE = 6.0
 """By how much the criterion must fall for each addition: strong evidence (Kass & Raftery 1995, JASA 90, 773)."""
 SCALES = 24
 """Time scales of the settling that are tried."""
+UNLIKELY = 16.0
+"""Rise of chi2 beyond which a time scale does not count."""
 LONGEST = 0.25
 """The longest of them as a share of the exposure: longer ones are the baseline's slope, or the event itself."""
 SETTLING = "settling"
@@ -33,7 +35,9 @@ class Choice:
     names: tuple[str, ...]
     """of the regressors, without the settling"""
     settle: float
-    """time scale of the settling, in the unit of ``time``; 0: none"""
+    """time scale of the settling, in the unit of ``time``: exp of the mean of its logarithm; 0: none"""
+    settle_err: float
+    """standard deviation of that logarithm"""
     gain: float
     """by how much the criterion differs from that of the baseline without additions: at most 0"""
     tried: dict[str, float]
@@ -129,9 +133,14 @@ def choose_baseline(
             weight = weight / excess[:, None]
     criterion = {c: one.chi2 + _count(c, columns, orders) * np.log(good.sum()) for c, one in found.items()}
     best = min(sets, key=lambda c: criterion[c] + SURE * len(c))
+    scale, spread = 0.0, 0.0
+    if SETTLING in best:
+        parts = [columns[c] for c in best if c != SETTLING]
+        scale, spread = _likely_scale(_Settling(room, parts, elapsed, curve), found[best])
     return Choice(
         tuple(c for c in best if c != SETTLING),
-        found[best].scale,
+        scale,
+        spread,
         float(criterion[best] - criterion[()]),
         {" + ".join(c) or "nothing": float(value - criterion[()]) for c, value in criterion.items()},
     )
@@ -156,18 +165,48 @@ def _best(room: _Room, columns: Mapping[str, F64], chosen: tuple[str, ...], elap
     parts = [columns[c] for c in chosen if c != SETTLING]
     if SETTLING not in chosen:
         return _Solved(room.left(parts), 0.0)
-
-    def solve(log_scale: float) -> _Solved:
-        scale = float(np.exp(log_scale))
-        return _Solved(room.left([*parts, room.columns(np.exp(-elapsed / scale) * curve)]), scale)
-
-    cadence = float(np.median(np.diff(elapsed)))
-    grid = np.linspace(np.log(cadence), np.log(max(LONGEST * elapsed[-1], 1.01 * cadence)), SCALES)
-    tried = [solve(v) for v in grid]
+    settling = _Settling(room, parts, elapsed, curve)
+    grid = settling.grid()
+    tried = [settling.solve(v) for v in grid]
     k = int(np.argmin([one.chi2 for one in tried]))
     between = (grid[max(k - 1, 0)], grid[min(k + 1, SCALES - 1)])
-    finer = solve(minimize_scalar(lambda v: solve(v).chi2, bounds=between, method="bounded", options={"xatol": 0.005}).x)
-    return min(tried[k], finer, key=lambda one: one.chi2)
+    found = minimize_scalar(lambda v: settling.solve(v).chi2, bounds=between, method="bounded", options={"xatol": 0.005})
+    return min(tried[k], settling.solve(found.x), key=lambda one: one.chi2)
+
+
+@dataclass(frozen=True)
+class _Settling:
+    """A combination with a settling, to be solved for one time scale after the other."""
+
+    room: _Room
+    parts: list[F64]
+    elapsed: F64
+    curve: F64
+
+    def grid(self) -> F64:
+        """Logarithms of the time scales that are tried."""
+        cadence = float(np.median(np.diff(self.elapsed)))
+        return np.linspace(np.log(cadence), np.log(max(LONGEST * self.elapsed[-1], 1.01 * cadence)), SCALES)
+
+    def solve(self, log_scale: float) -> _Solved:
+        scale = float(np.exp(log_scale))
+        column = self.room.columns(np.exp(-self.elapsed / scale) * self.curve)
+        return _Solved(self.room.left([*self.parts, column]), scale)
+
+
+def _likely_scale(settling: _Settling, best: _Solved) -> tuple[float, float]:
+    """Time scale, and the standard deviation of its logarithm: from exp(-chi2 / 2) over all that were tried, all as likely
+    before; first on the grid, then as finely on the part of it that chi2 leaves."""
+    grid = settling.grid()
+    centre = np.log(best.scale)
+    far = np.array([settling.solve(v).chi2 for v in grid]) - best.chi2 > UNLIKELY
+    low = max((float(v) for v in grid[far & (grid < centre)]), default=float(grid[0]))
+    high = min((float(v) for v in grid[far & (grid > centre)]), default=float(grid[-1]))
+    fine = np.linspace(low, high, 2 * SCALES)
+    chi2 = np.array([settling.solve(v).chi2 for v in fine])
+    likely = np.exp(-0.5 * (chi2 - chi2.min()))
+    mean = float(np.average(fine, weights=likely))
+    return float(np.exp(mean)), float(np.sqrt(np.average((fine - mean) ** 2, weights=likely)))
 
 
 def _count(chosen: tuple[str, ...], columns: Mapping[str, F64], orders: int) -> int:

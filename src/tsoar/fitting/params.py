@@ -61,6 +61,10 @@ class FitParams:
         tuple[Regressor, ...],
         doc("trace motion in the baseline: shift, width; auto: these and a settling where white light asks for them (BIC)"),
     ] = ("auto",)
+    dispersion: Annotated[
+        Literal["auto", "off"],
+        doc("auto: spectra are moved back along dispersion where their lines show that the star moved; off: taken as they are"),
+    ] = "auto"
     jitter: Annotated[bool, doc("scatter beyond the claimed errors is added to them, where chance does not explain it")] = True
     clip: Annotated[float, Gt(0), Unit("sigma"), doc("values further off the model are left out; inf: none")] = 5.0
     live_points: Annotated[int, Ge(50), doc("of the nested sampling (--sample)")] = 300

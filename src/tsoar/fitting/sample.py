@@ -81,7 +81,13 @@ def sample_white(
         depths = np.array([v[index[f"depth_{c.order}"]] for c in curves])
         q = [index.get(f"q1_{c.order}") for c in curves]
         u = [np.array(to_u(v[k], v[k + 1])) if k is not None else fit.orders[c.order].u for k, c in zip(q, curves, strict=True)]
-        shapes = light_curves(clock, orbit_of(v), event, depths, np.array(u), fit.radius_ratio)
+        orbit = orbit_of(v)
+        shapes = [
+            light_curves(
+                clock, replace(orbit, t0=orbit.t0 - c.delay), event, depths[k : k + 1], np.array(u[k : k + 1]), fit.radius_ratio
+            )[0]
+            for k, c in enumerate(curves)
+        ]
         total = 0.0
         for k, (_, kept, flux, error, design) in enumerate(data):
             sigma = np.sqrt(error**2 + np.exp(2 * v[jitter_at + k]))

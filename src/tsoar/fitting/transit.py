@@ -24,6 +24,8 @@ SAMPLES = 5
 """Of the light curve within an integration."""
 NODES = 300
 """Radius ratios of the splines, from a twentieth of the largest to the largest."""
+APART = 2.0 / 86400
+"""Of two curves whose difference is a curve's change with time [d]: as far apart as columns of SUBSTRIP256 are delayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +130,21 @@ class Shapes:
     """A, B, C (3, i) over the radius ratio; None for an eclipse"""
     seen: F64 | None
     """(i,) share of the planet seen, of an eclipse"""
+    rate: F64
+    """change with time [1/d] of A, B, C (3, i) for a depth of 1, or of the share seen (i,)"""
 
-    def curves(self, depth: F64, u: F64) -> tuple[F64, F64, F64, F64]:
+    def curves(self, depth: F64, u: F64, delay: F64 | None = None) -> tuple[F64, F64, F64, F64]:
         """Flux (c, i) and its derivatives to depth, u1 and u2, for depths (c,) and limb darkening (c, 2).
 
         A depth is (Rp/R*)^2, or Fp/F* of an eclipse. Beyond the splines (a depth of noise may be negative) curves go on in
-        proportion to the depth.
+        proportion to the depth. ``delay`` (c,) [d]: by how much later than the clock says a channel collects its light, a
+        few seconds; to first order in it, the change with time taken in proportion to the depth.
         """
         if self.parts is None:
             assert self.seen is not None
             seen = np.broadcast_to(self.seen, (depth.size, np.size(self.seen)))
+            if delay is not None:
+                seen = seen + delay[:, None] * self.rate
             nothing = np.zeros_like(seen)
             return 1 + depth[:, None] * seen, seen, nothing, nothing
         low, high = self.parts.x[0], self.parts.x[-1]
@@ -147,6 +154,9 @@ class Shapes:
         below = depth < low**2
         slope[below] = parts[below] / low**2
         parts = parts + slope * (depth - k**2)[:, None, None]
+        if delay is not None:
+            later = delay[:, None, None] * self.rate
+            parts, slope = parts + depth[:, None, None] * later, slope + later
         flux, to_u1, to_u2 = darkened(parts, u)
         to_depth = darkened(slope, u)[0] - 1  # 1 - flux is linear in the parts
         return flux, to_depth, to_u1, to_u2
@@ -154,11 +164,15 @@ class Shapes:
 
 def make_shapes(clock: Clock, orbit: Orbit, event: str, radius_ratio: float) -> Shapes:
     """Curves around a radius ratio: up to 2.5 times as large."""
+    ends = [replace(clock, time=clock.time + 0.5 * s * APART) for s in (-1, 1)]
     if event == "eclipse":
-        return Shapes(event, None, still_seen(clock, orbit, radius_ratio))
+        before, after = (still_seen(c, orbit, radius_ratio) for c in ends)
+        return Shapes(event, None, still_seen(clock, orbit, radius_ratio), (after - before) / APART)
+    before, after = (taken_away(c, orbit, np.array([radius_ratio]))[0] for c in ends)
+    rate = (after - before) / (APART * radius_ratio**2)
     largest = min(2.5 * radius_ratio, 0.95)
     ratios = np.linspace(0.05 * largest, largest, NODES)
-    return Shapes(event, CubicSpline(ratios, taken_away(clock, orbit, ratios), axis=0), None)
+    return Shapes(event, CubicSpline(ratios, taken_away(clock, orbit, ratios), axis=0), None, rate)
 
 
 def light_curves(clock: Clock, orbit: Orbit, event: str, depths: F64, u: F64, radius_ratio: float = 0.1) -> F64:

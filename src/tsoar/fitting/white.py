@@ -32,6 +32,8 @@ class WhiteCurve:
     """(i, n) columns of the baseline, the first of them 1"""
     u: F64 | None = None
     """(2,) limb darkening that is held; None: fitted"""
+    delay: float = 0.0
+    """[d] by how much later than the clock says the order's light is collected"""
 
 
 @dataclass(frozen=True)
@@ -125,21 +127,22 @@ class _Problem:
             first = at + 1 + 2 * limb
             coefficients = p[first : first + self.layout.base[k]]
             base = curve.design @ coefficients
-            event, to_u1, to_u2 = self.event_curve(orbit, depth, u)
+            own = replace(orbit, t0=orbit.t0 - curve.delay)
+            event, to_u1, to_u2 = self.event_curve(own, depth, u)
             models.append(base * event)
             events.append(event)
             if out is None:
                 continue
             rows = slice(k * n, (k + 1) * n)
             h = 1e-4 * max(abs(depth), 1e-5)
-            up, down = (self.event_curve(orbit, depth + s * h, u)[0] for s in (1, -1))
+            up, down = (self.event_curve(own, depth + s * h, u)[0] for s in (1, -1))
             out[rows, at] = base * (up - down) / (2 * h)
             if limb:
                 out[rows, at + 1 : at + 3] = base[:, None] * (np.stack([to_u1, to_u2], 1) @ derivatives(*q))
             out[rows, first : first + self.layout.base[k]] = curve.design * event[:, None]
             for g, name in enumerate(self.layout.geometry):
-                h, value = self.steps[name], getattr(orbit, name)
-                sides = [self.event_curve(replace(orbit, **{name: value + s * h}), depth, u)[0] for s in (1, -1)]
+                h, value = self.steps[name], getattr(own, name)
+                sides = [self.event_curve(replace(own, **{name: value + s * h}), depth, u)[0] for s in (1, -1)]
                 out[rows, g] = base * (sides[0] - sides[1]) / (2 * h)
         return models, events, out
 

@@ -17,7 +17,7 @@ from tsoar.fitting.params import FitParams
 from tsoar.fitting.planets import settle
 from tsoar.fitting.transit import Clock, Orbit, duration, make_shapes, scaled_to
 from tsoar.io.exposure import Exposure
-from tsoar.soss.subarrays import reference_pixels
+from tsoar.soss.subarrays import column_time, reference_pixels
 from tsoar.soss.wavelength import wavelengths
 from tsoar.units import SECONDS_PER_DAY, TIME_LONG_NAME, TIME_UNITS
 
@@ -163,11 +163,15 @@ def curves_of(t: Transit, exposure: Exposure) -> tuple[F64, F32, Orbit]:
         raise ConfigError("transit: half of the depths are 0; expected a planet")
     clock = exposure_clock(exposure)
     orbit = orbit_of(t, clock, typical)
-    shapes = make_shapes(clock, orbit, "transit", math.sqrt(float(depth.max())))
+    delay = column_time(exposure.readout) / SECONDS_PER_DAY  # columns are read one after the other
+    ends = [replace(clock, time=clock.time + d) for d in (delay.min(), delay.max())]
+    shapes = [make_shapes(c, orbit, "transit", math.sqrt(float(depth.max()))) for c in ends]
+    share = (delay - delay.min()) / np.ptp(delay)
     out = np.empty((clock.time.size, *depth.shape), np.float32)
     for o in range(depth.shape[0]):
         pair = np.broadcast_to(np.array(t.limb), (depth.shape[1], 2))
-        out[:, o] = np.where(depth[o] > 0, shapes.curves(depth[o], pair)[0].T, 1.0)
+        first, last = (s.curves(depth[o], pair)[0].T for s in shapes)
+        out[:, o] = np.where(depth[o] > 0, first + (last - first) * share, 1.0)
     return depth, out, orbit
 
 

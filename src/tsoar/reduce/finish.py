@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tsoar.blocks import F64
 from tsoar.config import Config
 from tsoar.reduce.chain import Recipe
+from tsoar.soss.subarrays import column_time
 from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.clean import replace_outliers
 from tsoar.spectra.extract import extract_box, one_over_f_excess
@@ -115,6 +116,11 @@ def spectra_dataset(recipe: Recipe, series: Series, time: F64, config: Config, d
         "valid": (dims, valid.astype(np.uint8), {"long_name": "1 where the column can be used"}),
         "replaced": (dims, where.astype(np.uint8), {"long_name": "1 where an outlier was replaced"}),
         "wavelength": (("order", "column"), wavelengths(readout), {"units": "um"}),
+        "column_time": (
+            ("column",),
+            column_time(readout),
+            {"units": "s", "long_name": "to be added to time: when a column is read in its frame"},
+        ),
         "error_1f": (
             ("order", "column"),
             np.sqrt(excess).astype(np.float32),

@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import time as clocks
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,14 @@ from tsoar.fitting.sample import Posterior, sample_white
 from tsoar.fitting.transit import Clock, Orbit, Shapes, duration, make_shapes, scaled_to
 from tsoar.fitting.white import WhiteCurve, WhiteFit, fit_white
 from tsoar.io import datasets
-from tsoar.reduce.fit_baseline import Settled, plain, settle_baseline
+from tsoar.reduce.fit_baseline import Settled, other_settlings, plain, settle_baseline
 from tsoar.reduce.run import Progress, Result
 from tsoar.series.baseline import LEAST, Baseline, find_baseline
+from tsoar.series.dispersion import Along, along_dispersion, moved_back
 from tsoar.series.lightcurves import FREE_COLUMNS, bin_spectra, light_curves, usable_columns
 from tsoar.series.residuals import nanmedian
 from tsoar.series.white import WHITE_ORDERS, white_light
+from tsoar.units import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,8 @@ class Measured:
     """(i,) integrations the light curves were normalised on"""
     white: Table
     event: Baseline
+    along: Along | None = None
+    """motion along dispersion, where it was looked for; the spectra are moved back if it is sure"""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ class Work:
     found: ChannelFit
     orbit_err: F64
     """(c,) what the orbit's uncertainty adds to the depths, common to all bins"""
+    settle_err: F64
+    """(c,) what the uncertainty of a settling's time scale adds to them, common to all bins; in depth_err"""
     baseline: Settled
     notes: list[str]
     settings: str
@@ -160,7 +166,7 @@ def fit(
         raise ConfigError("bins: expected at most one of resolution, number of columns, edges")
     start = clocks.perf_counter()
     say("white light", 0, 1)
-    measured = read(folder, params.event)
+    measured = read(folder, params.dispersion == "auto")
     notes: list[str] = []
     known = settle(params, measured.target)
     orbit, held = starting_orbit(known, params, measured, notes)
@@ -203,13 +209,16 @@ def fit(
     if not len(channels.flux):
         raise InputError(f"{folder / 'spectra.nc'}: no bin of orders 1 and 2 has light in half of its integrations")
     found, orbit_err = fit_bins(measured.clock, channels, white, params, table)
+    other = [padded(designs_of(measured, p, [])) for p in other_settlings(baseline)]
+    settle_err = settling_error(measured.clock, channels, other, white, params, table)
+    found = replace(found, depth_err=np.hypot(found.depth_err, settle_err))
     say("writing", 0, 1)
     from tsoar.reduce.fit_products import write
 
     seconds = clocks.perf_counter() - start
     work = Work(
-        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, baseline, notes,
-        settings=str(measured.spectra.attrs.get("settings", "")),
+        measured, params, known, white_curves, white, posterior, curves, where, channels, found, orbit_err, settle_err,
+        baseline, notes, settings=str(measured.spectra.attrs.get("settings", "")),
     )  # fmt: skip
     spectrum, numbers = write(work, seconds, figures)
     say("writing", 1, 1)
@@ -229,8 +238,8 @@ def with_values(config: Config, over: dict[str, Any]) -> Config:
 # -- what the folder holds ------------------------------------------------------------------------------------------------
 
 
-def read(folder: Path, event: str) -> Measured:
-    """Spectra, white light and the event seen in it."""
+def read(folder: Path, steady: bool = True) -> Measured:
+    """Spectra, white light and the event seen in it; ``steady``: spectra that moved along dispersion are moved back."""
     spectra = datasets.open_dataset(folder / "spectra.nc")
     time = spectra["time"].values.astype(np.float64)
     if time.size < LEAST:
@@ -242,6 +251,9 @@ def read(folder: Path, event: str) -> Measured:
     if not outside.any():
         outside[:] = True
     cadence = float(np.median(np.diff(time)))
+    along = along_dispersion(spectra) if steady else None
+    if along is not None and along.sure:
+        spectra = moved_back(spectra, along.shift)
     n = spectra.sizes.get("difference", 0)  # one less than groups; with the reset, integrations are n + 2 groups apart
     clock = Clock(time, cadence * (n / (n + 2) if n else 1.0))
     white = white_light(spectra, outside)
@@ -249,7 +261,7 @@ def read(folder: Path, event: str) -> Measured:
     if order is None:
         raise InputError(f"{folder / 'spectra.nc'}: no light in orders 1 and 2; nothing to fit")
     found = find_baseline(time, np.asarray(white[f"flux_order{order}"]), np.asarray(white[f"flux_err_order{order}"]))
-    return Measured(folder, target_of(folder), clock, spectra, outside, white, found)
+    return Measured(folder, target_of(folder), clock, spectra, outside, white, found, along)
 
 
 def target_of(folder: Path) -> str:
@@ -450,15 +462,17 @@ def white_curves_of(
         flux, error = (np.asarray(measured.white[f"{n}_order{order}"], np.float64) for n in ("flux", "flux_err"))
         if not np.isfinite(flux).any():
             continue
-        u = None
+        first, last = FREE_COLUMNS[order]
+        one = measured.spectra.sel(order=order).isel(column=slice(first, last))
+        level = nanmedian(one["flux"].values[measured.outside], axis=0)
+        wavelength = one["wavelength"].values.astype(np.float64)
+        use = np.isfinite(level) & (level > 0) & np.isfinite(wavelength)
+        u, delay = None, 0.0
         if table is not None:
-            first, last = FREE_COLUMNS[order]
-            one = measured.spectra.sel(order=order).isel(column=slice(first, last))
-            level = nanmedian(one["flux"].values[measured.outside], axis=0)
-            wavelength = one["wavelength"].values.astype(np.float64)
-            use = np.isfinite(level) & (level > 0) & np.isfinite(wavelength)
             u = np.average(from_table(table, wavelength[use], params.limb_darkening), axis=0, weights=level[use])
-        out.append(WhiteCurve(order, flux, error, design, u))
+        if "column_time" in one and use.any():
+            delay = float(np.average(one["column_time"].values[use], weights=level[use])) / SECONDS_PER_DAY
+        out.append(WhiteCurve(order, flux, error, design, u, delay))
     return out
 
 
@@ -472,7 +486,10 @@ def bins_of(
     orders = [o for o in WHITE_ORDERS if o in measured.spectra["order"].values]
     spectra = measured.spectra.sel(order=orders)
     if resolution is None and n_columns is None and edges is None:
-        return light_curves(spectra, measured.outside)
+        curves = light_curves(spectra, measured.outside)
+        if "column_time" not in spectra:
+            return curves
+        return curves.assign(column_time=spectra["column_time"].broadcast_like(spectra["wavelength"]))
     columns = {o: FREE_COLUMNS[o] for o in orders}
     binned = bin_spectra(
         spectra, edges=edges, resolution=resolution, n_columns=n_columns, columns=columns, baseline=measured.outside
@@ -480,7 +497,8 @@ def bins_of(
     if not binned.sizes["bin"] or not np.isfinite(binned["wavelength"].values).any():
         low, high = float(np.nanmin(spectra["wavelength"])), float(np.nanmax(spectra["wavelength"]))
         raise ConfigError(f"bins: none of them holds a column; the spectra reach from {low:.3f} to {high:.3f} um")
-    return light_curves(binned, measured.outside).assign(n_columns=binned["n_columns"])
+    also = [n for n in ("n_columns", "column_time") if n in binned]
+    return light_curves(binned, measured.outside).assign({n: binned[n] for n in also})
 
 
 def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Channels]:
@@ -500,14 +518,53 @@ def channels_of(curves: xr.Dataset, designs: dict[int, F64]) -> tuple[tuple[NDAr
             use[k, :first], use[k, last:] = False, False
     row, x = np.nonzero(use)
     order = curves["order"].values[row].astype(np.int64)
-    return (row, x), Channels(flux[row, x], error[row, x], wavelength[row, x].astype(np.float64), order, designs)
+    delay = None
+    if "column_time" in curves:
+        delay = curves["column_time"].transpose("order", dim).values[row, x] / SECONDS_PER_DAY
+    return (row, x), Channels(flux[row, x], error[row, x], wavelength[row, x].astype(np.float64), order, designs, delay)
 
 
 def fit_bins(
     clock: Clock, channels: Channels, white: WhiteFit, params: FitParams, table: tuple[F64, F64] | None
 ) -> tuple[ChannelFit, F64]:
     """All bins with the orbit of the white light, and what the orbit's uncertainty adds to their depths."""
-    shapes = make_shapes(clock, white.orbit, params.event, white.radius_ratio)
+    solve = solver(channels, white, params, table)
+    found = solve(channels, make_shapes(clock, white.orbit, params.event, white.radius_ratio))
+    geometry = [n for n in white.names if n in ("t0", "period", "a_over_r", "inclination")]
+    common = np.zeros(len(channels.flux))
+    if set(geometry) - {"t0"}:  # one standard deviation along each axis of the error ellipsoid
+        values, vectors = np.linalg.eigh(white.covariance[: len(geometry), : len(geometry)])
+        for value, vector in zip(values, vectors.T, strict=True):
+            if value <= 0:
+                continue
+            moved = {n: getattr(white.orbit, n) + math.sqrt(value) * float(v) for n, v in zip(geometry, vector, strict=True)}
+            moved["inclination"] = min(moved.get("inclination", white.orbit.inclination), 90.0)
+            shapes = make_shapes(clock, replace(white.orbit, **moved), params.event, white.radius_ratio)
+            common += np.nan_to_num(solve(channels, shapes).depth - found.depth) ** 2
+    return found, np.sqrt(common)
+
+
+def settling_error(
+    clock: Clock,
+    channels: Channels,
+    other: list[dict[int, F64]],
+    white: WhiteFit,
+    params: FitParams,
+    table: tuple[F64, F64] | None,
+) -> F64:
+    """What a standard deviation of the settling's time scale changes in the depths (c,): half of what lies between ``other``,
+    the baselines with a shorter and a longer one; 0 without them."""
+    if not other:
+        return np.zeros(len(channels.flux))
+    solve, shapes = solver(channels, white, params, table), make_shapes(clock, white.orbit, params.event, white.radius_ratio)
+    short, long = (solve(replace(channels, designs=d), shapes).depth for d in other)
+    return np.abs(np.nan_to_num(long - short)) / 2
+
+
+def solver(
+    channels: Channels, white: WhiteFit, params: FitParams, table: tuple[F64, F64] | None
+) -> Callable[[Channels, Shapes], ChannelFit]:
+    """Fits all bins, from where white light was."""
     fallback = next(iter(white.orders.values()))
     of_order = [white.orders.get(int(o), fallback) for o in channels.order]
     depth = np.array([f.depth for f in of_order])
@@ -516,22 +573,10 @@ def fit_bins(
     else:
         law, u = "held", from_table(table, channels.wavelength, params.limb_darkening)
 
-    def solve(s: Shapes) -> ChannelFit:
+    def solve(c: Channels, s: Shapes) -> ChannelFit:
         return fit_channels(
-            s, channels, depth, u,
+            s, c, depth, u,
             law=law, degree=params.limb_degree, width=params.limb_width, jitter=params.jitter, clip=params.clip,
         )  # fmt: skip
 
-    found = solve(shapes)
-    geometry = [n for n in white.names if n in ("t0", "period", "a_over_r", "inclination")]
-    common = np.zeros(depth.size)
-    if set(geometry) - {"t0"}:  # one standard deviation along each axis of the error ellipsoid
-        values, vectors = np.linalg.eigh(white.covariance[: len(geometry), : len(geometry)])
-        for value, vector in zip(values, vectors.T, strict=True):
-            if value <= 0:
-                continue
-            moved = {n: getattr(white.orbit, n) + math.sqrt(value) * float(v) for n, v in zip(geometry, vector, strict=True)}
-            moved["inclination"] = min(moved.get("inclination", white.orbit.inclination), 90.0)
-            other = solve(make_shapes(clock, replace(white.orbit, **moved), params.event, white.radius_ratio))
-            common += np.nan_to_num(other.depth - found.depth) ** 2
-    return found, np.sqrt(common)
+    return solve

@@ -40,6 +40,14 @@ class Settled:
     """errors by which the profile's width scatters, where that has put it into the baseline"""
 
 
+def other_settlings(settled: Settled) -> list[FitParams]:
+    """The baseline with the settling's time scale a standard deviation shorter, and longer; none where it was not fitted."""
+    spread = settled.choice.settle_err if settled.choice is not None else 0.0
+    if not (spread and settled.params.settle):
+        return []
+    return [replace(settled.params, settle=settled.params.settle * float(np.exp(s * spread))) for s in (-1, 1)]
+
+
 def plain(params: FitParams) -> FitParams:
     """What is in the baseline whatever is chosen."""
     return replace(params, regress=tuple(n for n in dict.fromkeys(params.regress) if n != "auto"), settle=params.settle or 0.0)

@@ -20,6 +20,7 @@ from tsoar.units import PPM, TIME_LONG_NAME, TIME_UNITS
 
 if TYPE_CHECKING:
     from tsoar.reduce.fit import Fit, Work
+    from tsoar.series.dispersion import Along
 
 WAVE = u.um
 
@@ -54,11 +55,12 @@ def spectrum_table(work: Work) -> Table:
         ("wavelength", work.channels.wavelength, WAVE, "mean over the bin, weighted with the light"),
         ("half_width", 0.5 * (edges[:, 1] - edges[:, 0]), WAVE, "half of the bin's width"),
         ("depth", found.depth, one, what),
-        ("depth_err", found.depth_err, one, "its error, limb darkening included, orbit held"),
+        ("depth_err", found.depth_err, one, "its error, limb darkening and settling included, orbit held"),
         ("order", work.channels.order, None, "spectral order"),
         ("first", x, None, "column, or number of the bin"),
         ("n_columns", number, None, "columns in the bin"),
         ("depth_err_limb", found.limb_err, one, "part of depth_err from smooth limb darkening: common to neighbours"),
+        ("depth_err_settle", work.settle_err, one, "part of depth_err from the settling's time scale: common to all"),
         ("depth_err_orbit", work.orbit_err, one, "what the orbit's uncertainty would add: common to all, not in depth_err"),
         ("u1", found.u[:, 0], one, "quadratic limb darkening"),
         ("u2", found.u[:, 1], one, "quadratic limb darkening"),
@@ -95,6 +97,7 @@ def meta_of(work: Work) -> dict[str, Any]:
             "fitted": [n for n in work.white.names if not n.startswith(("depth", "q"))],
         },
         "baseline": in_words(work.baseline),
+        "dispersion": along_in_words(work.measured.along),
         "limb_darkening": work.params.limb_darkening,
         "white_light": {f"order{o}": {"depth": f.depth, "depth_err": f.depth_err} for o, f in work.white.orders.items()},
         "notes": list(work.notes),
@@ -188,6 +191,7 @@ def numbers_of(
         "event": work.params.event,
         "event_seen": work.measured.event.how,
         "baseline": baseline_of(work),
+        "dispersion": dispersion_of(work.measured.along),
         "white_light": {n: {"value": v, "error": s} for n, v, s in zip(white.names, white.values, spread, strict=True)},
         "covariance": {"names": white.names, "matrix": white.covariance},
         "orders": orders,
@@ -216,10 +220,31 @@ def baseline_of(work: Work) -> dict[str, Any]:
         "polynomial": p.baseline,
         "regress": list(p.regress),
         "settle_min": p.settle or 0.0,
+        "settle_err": choice.settle_err if choice is not None else 0.0,
         "chosen": choice is not None,
     }
     if choice is not None:
         out |= {"bic": choice.gain, "bic_of_others": choice.tried}
+    return out
+
+
+def along_in_words(along: Along | None) -> str:
+    """One line: whether the star moved along dispersion."""
+    if along is None:
+        return "spectra as they are, as asked for"
+    if not np.isfinite(along.error):
+        return "spectra as they are: no lines that would show motion along dispersion"
+    text = f"scatter {1e3 * along.scatter:.1f} mpx, error of one integration {1e3 * along.error:.1f} mpx"
+    if along.sure:
+        return f"spectra moved back along dispersion: {text}"
+    return f"spectra as they are: no motion along dispersion beyond chance, {text}"
+
+
+def dispersion_of(along: Along | None) -> dict[str, Any]:
+    """Motion along dispersion and whether the spectra were moved back."""
+    out: dict[str, Any] = {"words": along_in_words(along), "moved_back": along is not None and along.sure}
+    if along is not None and np.isfinite(along.error):
+        out |= {"shift_px": along.shift, "error_px": along.error}
     return out
 
 
@@ -248,6 +273,7 @@ def summary_lines(fit: Fit) -> list[str]:
     """What a terminal should say."""
     lines = [f"{fit.numbers['planet']}, {fit.numbers['event']}; orbit: {fit.numbers['source']}"]
     lines.append(f"baseline: {fit.numbers['baseline']['words']}")
+    lines.append(fit.numbers["dispersion"]["words"])
     for name, found in fit.numbers["white_light"].items():
         if not name.startswith(("depth", "q")):
             digits = 6 if name in ("t0", "period") else 4

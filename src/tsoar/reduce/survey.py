@@ -35,6 +35,7 @@ from tsoar.soss.wavelength import wavelengths
 from tsoar.spectra.deep import SurveyParams, motion_templates, noisy_pixels, odd_pixels, sample_of
 from tsoar.spectra.motion import (
     MotionParams,
+    Shape,
     fit_shape,
     make_templates,
     model_image,
@@ -42,6 +43,7 @@ from tsoar.spectra.motion import (
     weighted_median,
     with_normals,
 )
+from tsoar.spectra.still import still_light
 from tsoar.spectra.trace import TraceParams, measure_traces
 
 log = logging.getLogger(__name__)
@@ -154,7 +156,7 @@ def survey(
     plain = first.total * np.float32(tgroup)
     spread = np.empty(sample.size)
 
-    def residual(j: int) -> None:
+    def residual(j: int) -> Shape:
         b = buffers()
         pair = b.data[:2] if n_groups > 2 else np.empty((2, *readout.shape), np.float32)
         pair[0], pair[1] = 0, images[j]
@@ -167,16 +169,28 @@ def survey(
         np.subtract(np.subtract(pair[1], level[j], out=pair[1]), model, out=images[j])
         if look_inside:
             spread[j] = dark_spread(inside[j] + images[j][FEW], quiet[FEW])
+        return shape
 
-    list(pool.map(residual, range(sample.size)))
+    shapes = list(pool.map(residual, range(sample.size)))
+    still = pool.submit(_still, images, image_weight, first, ~near, shapes, tgroup)
     image = (plain + _median_image(images, None, pool) + column_medians(level)) / np.float32(tgroup)
     inner_noise = _begun(scatter, None, pool) if look_inside else None
-    deep = second_deep(image, error, usable, readout, settings, first, sky.result(), models)
+    deep = second_deep(image, error, usable, readout, settings, first, sky.result(), still.result(), models)
     progress(sample.size + 3, steps)
     if inner_noise is not None:
         deep = _with_noise(deep, inner_noise(), spread, quiet[FEW], n_groups - 1, usable, noise, settings.survey)
     progress(steps, steps)
     return deep
+
+
+def _still(images: F32, weight: F32, deep: Deep, beside: NDArray[np.bool_], shapes: list[Shape], tgroup: float) -> F32:
+    """Light (y, x) beside the traces [DN/s] that stays when the star's changes, from residuals ``images`` [DN]."""
+    others = np.array([[s.shift[0], s.width[0]] for s in shapes])
+    star = deep.star.sum(axis=0, dtype=np.float32) * np.float32(tgroup)
+    found = still_light(images, weight, star, beside, deep.trace_all[0], np.array([s.scale[0] for s in shapes]), others)
+    if found.any():
+        log.info("field stars beside the traces: %.0f DN/s stay when the star changes", found.sum() / tgroup)
+    return found / np.float32(tgroup)
 
 
 def last_group(saturated: F64) -> int:
@@ -317,9 +331,13 @@ def second_deep(
     settings: SurveySettings,
     first: Deep,
     background: Background,
+    still: F32,
     models: F32,
 ) -> Deep:
-    """Star and odd pixels from a better deep image (y, x) [DN/s]; traces and their templates stay what they are."""
+    """Star and odd pixels from a better deep image (y, x) [DN/s]; traces and their templates stay what they are.
+
+    ``still`` (y, x) [DN/s]: light beside the traces that is not the star's; it counts as sky.
+    """
     good = usable & np.isfinite(image)
     odd, repaired = odd_pixels(np.where(good, image, np.float32(0)), good, error, settings.survey.odd)
     facts = first.facts | {
@@ -328,9 +346,11 @@ def second_deep(
         "sky_method": background.method,
         "halo": background.halo_amplitude,
         "n_odd": int((odd & usable).sum()),
+        "still_light": float(still.sum(dtype=np.float64)),
     }
-    star = split_orders(repaired - background.sky, good & ~odd, first.trace, wavelengths(readout), models)
-    return replace(first, star=star, sky=background.sky, odd=odd, facts=facts)
+    sky = background.sky + still
+    star = split_orders(repaired - sky, good & ~odd, first.trace, wavelengths(readout), models)
+    return replace(first, star=star, sky=sky, odd=odd, facts=facts)
 
 
 def _with_noise(

@@ -104,7 +104,8 @@ def bin_spectra(
     Returns
     -------
     Dataset of the same layout with ``bin`` for ``column``: flux, flux_err (in quadrature) [DN/s], valid, wavelength (mean
-    of the columns, by flux), wavelength_edges, n_columns (order, bin), time. Bins an order does not reach are not valid.
+    of the columns, by flux), wavelength_edges, n_columns (order, bin), time, and column_time (order, bin) where the spectra
+    say when a column is read. Bins an order does not reach are not valid.
 
     Raises
     ------
@@ -125,6 +126,8 @@ def bin_spectra(
     total, noise = np.full((n, len(orders), count), np.nan), np.full((n, len(orders), count), np.nan)
     centre, sides = np.full((len(orders), count), np.nan), np.full((len(orders), count, 2), np.nan)
     number = np.zeros((len(orders), count), np.int32)
+    read = spectra["column_time"].values if "column_time" in spectra else np.full(nx, np.nan)
+    when = np.full((len(orders), count), np.nan)
     for k, o in enumerate(orders):
         flux, error, _ = used[o]
         own_edges = column_edges(wavelength[o])
@@ -135,6 +138,7 @@ def bin_spectra(
             total[:, k, b], noise[:, k, b] = filled_sum(flux[:, here], error[:, here], baseline)
             weight = np.maximum(nanmedian(flux[:, here], axis=0), 1e-30)
             centre[k, b] = np.average(wavelength[o][here], weights=weight)
+            when[k, b] = np.average(read[here], weights=weight)
             sides[k, b] = own_edges[here, 0].min(), own_edges[here, 1].max()
             number[k, b] = here.size
     dims = ("integration", "order", "bin")
@@ -147,6 +151,8 @@ def bin_spectra(
         "n_columns": (dims[1:], number, {"long_name": "columns summed"}),
         "time": (("integration",), spectra["time"].values, TIME_ATTRS),
     }
+    if "column_time" in spectra:
+        data["column_time"] = (dims[1:], when, spectra["column_time"].attrs)
     return xr.Dataset(data, {"order": orders, "bin": np.arange(count)}, _kept(spectra))
 
 

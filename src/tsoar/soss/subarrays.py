@@ -74,3 +74,8 @@ def pixel_time(readout: Readout) -> F64:
     x, y = np.arange(nx), np.arange(readout.shape[0])[:, None] % ny
     clock: F64 = (((nx - 1 - x) * (ny + OVERHEAD) + (ny - 1 - y)) * PIXEL_CLOCK).astype(np.float64)
     return clock
+
+
+def column_time(readout: Readout) -> F64:
+    """(x,) [s] by how much later than the middle of a frame each column is read: what to add to an integration's mid-time."""
+    return np.asarray(pixel_time(readout).mean(axis=0) - 0.5 * readout.tframe)
