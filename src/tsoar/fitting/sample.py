@@ -74,6 +74,8 @@ def sample_white(
     index = {name: k for k, name in enumerate(fit.names)}
     jitter_at = len(fit.names)
 
+    delay = float(np.mean([c.delay for c in curves]))  # those of the orders are alike to tenths of a second
+
     def orbit_of(v: F64) -> Orbit:
         return replace(base_orbit, **{n: float(v[index[n]]) for n in geometry})
 
@@ -82,12 +84,8 @@ def sample_white(
         q = [index.get(f"q1_{c.order}") for c in curves]
         u = [np.array(to_u(v[k], v[k + 1])) if k is not None else fit.orders[c.order].u for k, c in zip(q, curves, strict=True)]
         orbit = orbit_of(v)
-        shapes = [
-            light_curves(
-                clock, replace(orbit, t0=orbit.t0 - c.delay), event, depths[k : k + 1], np.array(u[k : k + 1]), fit.radius_ratio
-            )[0]
-            for k, c in enumerate(curves)
-        ]
+        orbit = replace(orbit, t0=orbit.t0 - delay)
+        shapes = light_curves(clock, orbit, event, depths, np.array(u), fit.radius_ratio)
         total = 0.0
         for k, (_, kept, flux, error, design) in enumerate(data):
             sigma = np.sqrt(error**2 + np.exp(2 * v[jitter_at + k]))
