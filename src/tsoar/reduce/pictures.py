@@ -74,7 +74,7 @@ PIXELS = 2
 def detector_figures(
     exposure: Exposure, references: References | None, plan: Plan, recipe: Recipe, integration: int = 0
 ) -> Iterator[Drawn]:
-    """What the detector steps did to one integration: it is walked once more, with everything kept on the way."""
+    """What the detector steps did to one integration: it is walked once more."""
     # here because these modules look at runs, which end with this one
     from tsoar.reduce.save import calibrated
     from tsoar.reduce.tour import looks
@@ -82,18 +82,18 @@ def detector_figures(
 
     assert references is not None
     counts = exposure.ramps(slice(integration, integration + 1))
-    stages = {"counts": counts} | calibrated(counts, references, plan)
-    early = list(stages.values())[-1]
-    walked = late_steps(Walk(exposure, references, plan, integration, stages), recipe)
+    early = Walk(exposure, references, plan, integration, {"counts": counts} | calibrated(counts, references, plan))
+    walked, calibration = late_steps(early, recipe), early.last
+    del early  # its steps go as they have been shown
     ramps = 0
-    for name, caption, draw in looks(walked):
+    for name, caption, draw in looks(walked, keep=False):
         ramps += caption == "ramp"
         if caption == "ramp" and ramps <= PIXELS:
             yield Drawn("jumps" if ramps > 1 else "slopes", name, caption, draw())
         stop = next((s for pattern, s in STOP_OF.items() if fnmatch(name, pattern)), "")
         if stop:
             yield Drawn(stop, name, caption, draw())
-    ways = one_over_f_ways(recipe, early, walked.stages.get("one_over_f"))
+    ways = one_over_f_ways(recipe, calibration, walked.stages.get("one_over_f"))
     masks = plots.one_over_f_masks(ways, integration=integration)
     yield Drawn("one_over_f", "one_over_f_masks", "one_over_f_masks", masks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,10 +30,11 @@ Look = tuple[str, str, Callable[[], Figure]]
 """name of the figure (step and what it shows), of the plot function (key of `tsoar.plots.CAPTIONS`), what draws it"""
 
 
-def looks(walked: Walk, column: int | None = None) -> Iterator[Look]:
+def looks(walked: Walk, column: int | None = None, keep: bool = True) -> Iterator[Look]:
     """Every figure of the detector stage for one integration, each drawn when its last item is called.
 
-    Pixels whose ramps are shown are drawn at random with the settings' ``seed``.
+    Pixels whose ramps are shown are drawn at random with the settings' ``seed``. Without ``keep`` the walk's calibration
+    steps go once they have been shown, all but the last: of long ramps they take much room.
     """
     readout = walked.exposure.readout
     if not walked.stages:
@@ -40,11 +42,10 @@ def looks(walked: Walk, column: int | None = None) -> Iterator[Look]:
         return
     column = min(COLUMN, readout.shape[1] - 1) if column is None else column
     yield "clocking", "clocking", partial(plots.clocking, readout)
-    before: Ramps | None = None
-    for step, after in walked.stages.items():
-        if before is not None:
-            yield from step_looks(walked, step, before, after, column)
-        before = after
+    for past, step in pairwise(list(walked.stages)):
+        yield from step_looks(walked, step, walked.stages[past], walked.stages[step], column)
+        if not keep and past in CALIBRATION and past != walked.early:
+            del walked.stages[past]
     if walked.slopes is not None:
         yield from slope_looks(walked)
         for row, place in chosen_pixels(walked):
@@ -81,17 +82,15 @@ def step_looks(walked: Walk, step: str, before: Ramps, after: Ramps, column: int
             yield f"{step}_psd", "clock_psd", partial(psd_look, walked, before, after)
     elif step == "jump":
         yield f"{step}_by_threshold", "jump_map", partial(jump_look, walked)
-    steps = [s for s in walked.stages if s in CALIBRATION]
-    if steps and step == steps[-1]:
+    if step == walked.early:
         yield f"{step}_groups", "groups", partial(plots.groups, new, integration=walked.integration)
 
 
 def column_offsets(walked: Walk) -> NDArray[np.float32] | np.float32:
     """What the 1/f step takes from the groups (g, y, x) [DN]; 0 when it was not walked."""
-    steps = [s for s in walked.stages if s in CALIBRATION]
-    if "one_over_f" not in walked.stages or not steps:
+    if "one_over_f" not in walked.stages or not walked.early:
         return np.float32(0)
-    offsets: NDArray[np.float32] = walked.stages[steps[-1]].data[0] - walked.stages["one_over_f"].data[0]
+    offsets: NDArray[np.float32] = walked.stages[walked.early].data[0] - walked.stages["one_over_f"].data[0]
     return offsets
 
 

@@ -69,6 +69,11 @@ class Walk:
         return list(self.stages.values())[-1]
 
     @property
+    def early(self) -> str:
+        """The last calibration step that was walked; empty if there was none."""
+        return next((step for step in reversed(self.stages) if step in CALIBRATION), "")
+
+    @property
     def traces(self) -> NDArray[np.float64]:
         """(3, x) rows of the traces: measured where there is a deep stack, else expected."""
         return self.recipe.deep.trace if self.recipe is not None else expected_traces(self.exposure.readout)
