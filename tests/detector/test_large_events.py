@@ -8,7 +8,7 @@ from tests.detector.test_jump import deep_of, simulated
 from tests.detector.test_ramp_fit import ramps_of, references
 from tsoar import flags
 from tsoar.detector.jump import JumpParams, jump
-from tsoar.detector.large_events import clusters, flag_large_events, reach
+from tsoar.detector.large_events import clusters, count_clear, flag_large_events, reach
 
 JUMP, SAT = flags.JUMP_DET, flags.SATURATED
 T = 5.494
@@ -43,13 +43,24 @@ def test_clusters_are_those_of_the_twin():
     fresh = disc(20, 30, 4) | disc(15, 75, 6)  # the second without hits about it
     strong &= ~fresh & ~disc(15, 75, 9)
     pixels = np.argwhere(strong | fresh).astype(np.int32)
-    y, x = pixels.T
-    events = np.empty((64, 3))
-    n = clusters(pixels, strong[y, x].astype(np.int64) << 2, fresh[y, x].astype(np.int64) << 2, 2, 25, events)
+    squares = np.stack(np.indices((2, 3)), axis=-1).reshape(-1, 2)
     expected = twin_clusters(strong, fresh, 25)
     assert len(expected) == 3
-    np.testing.assert_allclose(sorted(map(tuple, events[:n])), expected)
-    assert clusters(pixels, strong[y, x].astype(np.int64), fresh[y, x].astype(np.int64), 2, 25, events) == 0
+    np.testing.assert_allclose(sorted(clusters(pixels, strong[tuple(pixels.T)], 25, squares)), expected)
+
+
+def test_clear_pixels_are_counted_in_squares():
+    dq = np.zeros((4, *SHAPE), np.uint8)
+    dq[2:, 0, 1] = SAT  # once
+    dq[:, 1, 2] = SAT  # from the start
+    pixels = np.array([[0, 1], [1, 2], [40, 70], [41, 71]], np.int32)
+    strong = np.array([0, 0, 1 << 2, 1 << 3 | 1 << 2])
+    number, hits, full = np.zeros((4, 2, 3), np.int32), np.zeros((4, 2, 3), np.int32), np.empty(4, np.int64)
+    count_clear(dq, pixels, strong, full, number, hits)
+    assert full.tolist() == [1 << 2, 0, 0, 0]
+    assert number[:, 0, 0].tolist() == [0, 0, 1, 0]
+    assert hits[:, 1, 2].tolist() == number[:, 1, 2].tolist() == [0, 0, 2, 1]
+    assert (number.sum(), hits.sum()) == (4, 3)
 
 
 def snowball(y0, x0, core, scale, shape=SHAPE):
@@ -110,7 +121,7 @@ def test_the_ring_that_holds_only_noise_ends_it():
         data = np.cumsum(rng.normal(100, 20, (6, *SHAPE)), axis=0).astype(np.float32)
         none = np.zeros_like(data, np.uint8)
         columns, listed = np.zeros((6, SHAPE[1]), np.float32), np.zeros(SHAPE, np.uint8)
-        reached.append(reach(data, none, columns, listed, 2, np.array([30.0, 45.0, 5.0]), model, sigma2, np.empty(6)))
+        reached.append(reach(data, none, columns, listed, 2, (30.0, 45.0, 5.0), model, sigma2, np.empty(6)))
     assert np.mean(np.array(reached) > 5) < 0.05  # one in 160 by chance, a little more by the median
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import label, uniform_filter
 
 from tsoar import flags
 from tsoar.blocks import F32, U8
@@ -21,6 +22,8 @@ JUMP, SATURATED = np.uint8(flags.JUMP_DET), np.uint8(flags.SATURATED)
 SPOILT = np.uint8(0xFF & ~(flags.PERSISTENCE | flags.JUMP_DET))
 HITS = 10
 """clear hits beside the saturated pixels of a cluster"""
+TILE = 32
+"""Side of the squares in which hits are counted [px]; clusters are looked for in three by three."""
 ROUND, FULL = 0.4, 0.6
 """least ratio of the axes, and least part of its ellipse that a cluster fills"""
 AGAIN = 3.0
@@ -30,82 +33,55 @@ CLEAR = 2.5
 
 
 @kernel
-def saturating(dq, pixels, out):
-    """Bit masks (n,) of the groups at which listed pixels (n, 2) saturate; the first group spoils no difference more."""
+def count_clear(dq, pixels, strong, saturated, number, hits):
+    """Clear hits, and with them pixels that saturate, in squares of the detector: hits, number (g, y, x) of them.
+
+    pixels (n, 2), strong (n,) bit masks of the groups with a clear hit; saturated (n,) is set: those at which a pixel
+    saturates, the first group aside, which spoils no difference more than it did.
+    """
     for i in range(pixels.shape[0]):
         y, x = pixels[i, 0], pixels[i, 1]
-        out[i] = 0
-        for g in range(1, min(dq.shape[0], 63)):
-            if dq[g, y, x] & SATURATED and not dq[g - 1, y, x] & SATURATED:
-                out[i] |= 1 << g
+        saturated[i] = 0
+        for g in range(1, number.shape[0]):
+            hit = strong[i] >> g & 1
+            full = dq[g, y, x] & SATURATED and not dq[g - 1, y, x] & SATURATED
+            if full:
+                saturated[i] |= 1 << g
+            if hit or full:
+                number[g, y // TILE, x // TILE] += 1
+                hits[g, y // TILE, x // TILE] += hit
 
 
-@kernel
-def clusters(pixels, strong, fresh, g, smallest, events):
-    """Round clusters among pixels (n, 2), in order of rows, with bit ``g`` in ``strong`` or ``fresh`` (n,).
+def clusters(
+    pixels: NDArray[np.int32], hit: NDArray[np.bool_], smallest: int, squares: NDArray[np.int64]
+) -> list[tuple[float, float, float]]:
+    """Row, column and radius [px] of the round clusters among pixels (n, 2), of which some are hits, the others saturated.
 
-    Writes row, column and radius [px] into events (m, 3) and returns their number.
+    They are looked for about ``squares`` (m, 2); that with a disc's middle holds at least a quarter of it.
     """
-    n = pixels.shape[0]
-    which, root = np.empty(n, np.int64), np.empty(n, np.int64)
-    m = 0
-    for i in range(n):
-        if (strong[i] | fresh[i]) >> g & 1:
-            which[m], root[m] = i, m
-            m += 1
-    if m < smallest:
-        return 0
-    above = 0
-    for i in range(m):  # pixels touch by sides and corners
-        y, x = pixels[which[i], 0], pixels[which[i], 1]
-        while above < i and (
-            pixels[which[above], 0] < y - 1 or (pixels[which[above], 0] == y - 1 and pixels[which[above], 1] < x - 1)
-        ):
-            above += 1
-        j = above
-        while j < i and pixels[which[j], 0] == y - 1 and pixels[which[j], 1] <= x + 1:
-            _join(root, i, j)
-            j += 1
-        if i > 0 and pixels[which[i - 1], 0] == y and pixels[which[i - 1], 1] == x - 1:
-            _join(root, i, i - 1)
-    sums = np.zeros((m, 7))
-    for i in range(m):
-        y, x = float(pixels[which[i], 0]), float(pixels[which[i], 1])
-        s = sums[_root(root, i)]
-        s[0] += 1.0
-        s[1] += 1.0 if strong[which[i]] >> g & 1 else 0.0
-        s[2] += y
-        s[3] += x
-        s[4] += y * y
-        s[5] += x * x
-        s[6] += y * x
-    count = 0
-    for i in range(m):
-        area, hits = sums[i, 0], sums[i, 1]
-        if area < smallest or hits < HITS or count == events.shape[0]:
-            continue
-        y, x = sums[i, 2] / area, sums[i, 3] / area
-        yy, xx, yx = sums[i, 4] / area - y * y, sums[i, 5] / area - x * x, sums[i, 6] / area - y * x
-        middle, apart = 0.5 * (yy + xx), np.sqrt(0.25 * (yy - xx) ** 2 + yx * yx)
-        major, minor = np.sqrt(middle + apart), np.sqrt(max(middle - apart, 0.0))
-        if minor < ROUND * major or area < FULL * 4 * np.pi * major * minor:
-            continue
-        events[count, 0], events[count, 1], events[count, 2] = y, x, 2 * major  # a disc's variance is radius^2 / 4
-        count += 1
-    return count
+    found = []
+    for corner in squares * TILE:
+        near = ((pixels >= corner - TILE) & (pixels < corner + 2 * TILE)).all(axis=1)
+        inside = tuple((pixels[near] - corner + TILE).T)
+        seen, clear = np.zeros((3 * TILE, 3 * TILE), bool), np.zeros((3 * TILE, 3 * TILE), bool)
+        seen[inside], clear[inside] = True, hit[near]
+        labels, _ = label(seen, np.ones((3, 3)))  # pixels touch by sides and corners
+        for k in np.flatnonzero(np.bincount(labels.ravel())[1:] >= smallest) + 1:
+            event = _round(labels == k, clear)
+            if event is not None and min(event[:2]) >= TILE and max(event[:2]) < 2 * TILE:
+                found.append((event[0] + int(corner[0]) - TILE, event[1] + int(corner[1]) - TILE, event[2]))
+    return found
 
 
-@kernel
-def _root(root, i):
-    while root[i] != i:
-        i = root[i]
-    return i
-
-
-@kernel
-def _join(root, i, j):
-    a, b = _root(root, i), _root(root, j)
-    root[max(a, b)] = min(a, b)
+def _round(one: NDArray[np.bool_], clear: NDArray[np.bool_]) -> tuple[float, float, float] | None:
+    """Middle and radius of a cluster (y, x), if it is round and has hits about it."""
+    y, x = np.nonzero(one)
+    if np.count_nonzero(one & clear) < HITS:
+        return None
+    minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov(y, x, bias=True)), 0))
+    if minor < ROUND * major or y.size < FULL * 4 * np.pi * major * minor:
+        return None
+    return float(y.mean()), float(x.mean()), float(2 * major)  # a disc's variance is radius^2 / 4
 
 
 @kernel
@@ -173,17 +149,6 @@ def flag_disc(dq, usable, listed, g, event, radius, new, m):
     return m
 
 
-@kernel
-def _flag_events(data, dq, columns, listed, pixels, strong, fresh, model, sigma2, usable, smallest, events, new):
-    work = np.empty(data.shape[0])
-    m = np.int64(0)
-    for g in range(1, min(data.shape[0], 63)):
-        for e in range(clusters(pixels, strong, fresh, g, smallest, events)):
-            radius = reach(data, dq, columns, listed, g, events[e], model, sigma2, work)
-            m = flag_disc(dq, usable, listed, g, events[e], radius, new, m)
-    return m
-
-
 def flag_large_events(
     data: F32,
     dq: U8,
@@ -211,12 +176,17 @@ def flag_large_events(
     -------
     The pixels (m, 2) that were not in ``pixels`` before.
     """
+    counts = np.zeros((2, min(len(data), 63), *(-(-n // TILE) for n in usable.shape)), np.int32)
     saturated = np.empty(len(pixels), np.int64)
-    saturating(dq, pixels, saturated)
-    clear = (strong | saturated) != 0
-    if np.count_nonzero(clear) < smallest:
-        return np.empty((0, 2), np.int32)
-    new, events = np.empty((data[0].size, 2), np.int32), np.empty((64, 3))
-    found = (np.ascontiguousarray(pixels[clear]), strong[clear], saturated[clear])
-    m = _flag_events(data, dq, columns, listed, *found, model, sigma2, usable, smallest, events, new)
+    count_clear(dq, pixels, strong, saturated, *counts)
+    new, m = np.empty((0, 2), np.int32), 0
+    around = uniform_filter(9.0 * counts, (0, 0, 3, 3), mode="constant") + 0.5
+    possible = (4 * counts[0] >= smallest) & (around[0] >= smallest) & (around[1] >= HITS)
+    for g in np.flatnonzero(possible.any(axis=(1, 2))):
+        here = ((strong | saturated) >> g & 1) > 0
+        for event in clusters(pixels[here], (strong[here] >> g & 1) > 0, smallest, np.argwhere(possible[g])):
+            if not m:
+                new = np.empty((usable.size, 2), np.int32)
+            radius = reach(data, dq, columns, listed, g, event, model, sigma2, np.empty(len(data)))
+            m = flag_disc(dq, usable, listed, g, event, radius, new, m)
     return new[:m].copy()
