@@ -1,18 +1,11 @@
 """The report as a reader uses it: in headless Chromium, on a wide screen, on a phone, without a network."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 import tsoar
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (uv sync --group browser)")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = pytest.mark.slow
 PHONE = {"width": 390, "height": 844}
 
 
@@ -22,15 +15,6 @@ def report(tiny, tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "out"
     tsoar.run(tsoar.open(tiny.uncal), tsoar.references(tiny.refs), out=out, products="spectra", baseline="0:4,8:")
     return out / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # the driver's event loop is left running by pytest's own teardown order; a module has one browser
-    with sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
