@@ -109,9 +109,8 @@ def boxes(
     for ax, room in rooms.items():
         before[cells[ax].start] = max(before[cells[ax].start], room.all[sides[0]])
         after[cells[ax].stop - 1] = max(after[cells[ax].stop - 1], room.all[sides[1]])
-    free = max(
-        length - float(before.sum() + after.sum()) - GAP * (n - 1), 0.1 * length
-    )  # too much to write: boxes all the same
+    taken = float(before.sum() + after.sum()) + GAP * (n - 1)
+    free = max(length - taken, 0.1 * length)  # too much to write: boxes all the same
     sizes = free * shares
     ends = np.cumsum(before + sizes + after + GAP) - after - GAP
     return {ax: (float((ends - sizes)[c.start]), float(ends[c.stop - 1])) for ax, c in cells.items()}

@@ -90,11 +90,11 @@ def along_dispersion(spectra: xr.Dataset, columns: Mapping[int, tuple[int, int]]
     square = sum(float(smooth @ smooth) for _, smooth, _ in parts)
     shift = np.zeros(n)
     for clip in (np.inf, CLIP):  # first with all values, then without those that do not move along
-        off = [change + shift[:, None] * seen for seen, _, change in parts]
-        shift = (
-            shift
-            - sum(np.where(np.abs(o) < clip, o, 0.0) @ smooth for o, (_, smooth, _) in zip(off, parts, strict=True)) / known
-        )
+        step = np.zeros(n)
+        for seen, smooth, change in parts:
+            off = change + shift[:, None] * seen
+            step += np.where(np.abs(off) < clip, off, 0.0) @ smooth
+        shift = shift - step / known
     return Along(shift - np.median(shift), float(np.sqrt(square) / known))
 
 
