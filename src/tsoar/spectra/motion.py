@@ -76,8 +76,8 @@ class Templates:
     """(3, x) see `with_normals`"""
 
 
-def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Stretches (n, 3) = row, first, last + 1 in which ``mask`` (y, x) is True.
+def spans_of(mask: NDArray[np.bool_], first_row: int = 0) -> NDArray[np.int32]:
+    """Stretches (n, 3) = row, first, last + 1 in which ``mask`` (y, x), whose rows count from ``first_row``, is True.
 
     >>> spans_of(np.array([[False, True, True, False, True]])).tolist()
     [[0, 1, 3], [0, 4, 5]]
@@ -88,7 +88,7 @@ def spans_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     flat = padded.ravel()
     edges = np.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1, flat.size)  # into a stretch, out of it, into the next ...
     first, last = edges[: edges.size // 2 * 2].reshape(-1, 2).T
-    return np.stack([first // width, first % width - 1, first % width - 1 + last - first], axis=1).astype(np.int32)
+    return np.stack([first_row + first // width, first % width - 1, first % width - 1 + last - first], axis=1).astype(np.int32)
 
 
 def joined(spans: NDArray[np.int32], gap: int) -> NDArray[np.int32]:
@@ -124,7 +124,7 @@ def make_templates(deep: Deep, variance: F32, usable: NDArray[np.bool_], tgroup:
         if o == 2 and np.sum(here * np.square(star), dtype=np.float64) * tgroup < 100**2:
             continue
         orders.append(o)
-        spans.append(spans_of(near) + np.array([part.start, 0, 0], np.int32))
+        spans.append(spans_of(near, part.start))
         weighted.append(np.zeros((N_TEMPLATES, *deep.sky.shape), np.float32))
         weighted[-1][:, part] = star * here, deep.gradient[o, part] * here, deep.stretch[o, part] * here
     limit = np.where(known, variance, np.nan).astype(np.float32)
@@ -235,7 +235,7 @@ def moving_spans(deep: Deep, radius: float) -> NDArray[np.int32]:
     parts = []
     for o in range(3):
         near, part = near_trace(deep.trace[o], deep.sky.shape[0], radius)
-        s = spans_of(near) + np.array([part.start, 0, 0], np.int32)
+        s = spans_of(near, part.start)
         parts.append(np.column_stack([np.full(len(s), o, np.int32), s]))
     return np.ascontiguousarray(np.concatenate(parts), np.int32)
 
